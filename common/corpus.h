@@ -1,0 +1,41 @@
+/* corpus.h: reading a text of any size, line by line, in bounded memory.
+ *
+ * A line is a sentence; a line longer than a fixed number of tokens is several.
+ * The file is read in blocks and checked as UTF-8 on the way: the first bad
+ * byte ends the program with the file's name and the byte's offset, unless bad
+ * bytes are to be replaced (U+FFFD, as --replace-bad-bytes asks). */
+#ifndef CORPUS_H
+#define CORPUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vocab.h"
+
+typedef struct Corpus Corpus;
+
+/* Opens FILE for reading.  Dies on a missing or unreadable file, a folder, or a
+ * file without bytes. */
+Corpus *corpus_open(const char *file, bool replace_bad_bytes);
+
+/* A corpus in memory: TEXT must outlive it.  NAME is for messages. */
+Corpus *corpus_from_text(const char *name, const char *text, bool replace_bad_bytes);
+
+void corpus_close(Corpus *corpus);
+
+/* Back to the first line. */
+void corpus_rewind(Corpus *corpus);
+
+/* Bytes in all, and bytes read since the last rewind. */
+uint64_t corpus_bytes(const Corpus *corpus);
+uint64_t corpus_position(const Corpus *corpus);
+
+/* Counts the words from here to the end into VOCAB. */
+void corpus_count(Corpus *corpus, Vocab *vocab);
+
+/* The next sentence as word numbers: at most MOST of them into IDS, words that
+ * are not in VOCAB left out (or, with UNKNOWN >= 0, replaced by UNKNOWN).
+ * Returns how many, 0 for an empty line, or -1 at the end. */
+int corpus_sentence(Corpus *corpus, const Vocab *vocab, int unknown, int *ids, int most);
+
+#endif

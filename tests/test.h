@@ -1,0 +1,33 @@
+/* test.h: what every suite of tests needs: one main, fork mode, exit tests.
+ *
+ *     START_TEST(a_b_c) { ck_assert_int_eq(1, 1); } END_TEST
+ *     TEST_MAIN("name", a_b_c, ...)
+ *
+ * CK_RUN_CASE=NAME runs one test. */
+#ifndef TEST_H
+#define TEST_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each test is a test case of its own name, so that CK_RUN_CASE selects it. */
+static inline void test_add(Suite *suite, const char *name, const TTest *test)
+{
+    TCase *test_case = tcase_create(name);
+    tcase_set_timeout(test_case, 300);
+    tcase_add_test(test_case, test);
+    suite_add_tcase(suite, test_case);
+}
+
+static inline int test_run(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
