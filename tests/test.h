@@ -1,7 +1,13 @@
 /* test.h: what every suite of tests needs: one main, fork mode, exit tests.
  *
- *     START_TEST(a_b_c) { ck_assert_int_eq(1, 1); } END_TEST
- *     TEST_MAIN("name", a_b_c, ...)
+ *     START_TEST(adds) { ck_assert_int_eq(1 + 1, 2); } END_TEST
+ *
+ *     int main(void)
+ *     {
+ *         Suite *suite = suite_create("sums");
+ *         test_add(suite, "adds", adds);
+ *         return test_run(suite);
+ *     }
  *
  * CK_RUN_CASE=NAME runs one test. */
 #ifndef TEST_H
@@ -18,6 +24,14 @@ static inline void test_add(Suite *suite, const char *name, const TTest *test)
     TCase *test_case = tcase_create(name);
     tcase_set_timeout(test_case, 300);
     tcase_add_test(test_case, test);
+    suite_add_tcase(suite, test_case);
+}
+
+/* A test whose body must end the program with STATUS: 1 or 2. */
+static inline void test_add_exit(Suite *suite, const char *name, const TTest *test, int status)
+{
+    TCase *test_case = tcase_create(name);
+    tcase_add_exit_test(test_case, test, status);
     suite_add_tcase(suite, test_case);
 }
 

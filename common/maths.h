@@ -1,0 +1,222 @@
+/* maths.h: exp, log, tanh ... the same to the last bit on every machine.
+ *
+ * The C library's versions differ in their last digits from system to system,
+ * and one flipped bit in training becomes another network after a thousand
+ * steps.  These are made of IEEE operations alone (+, -, x, /, fused
+ * multiply-add), in the branch-free form that a compiler turns into vector
+ * code, and are within 2 units in the last place of the true value (tests/maths.c
+ * measures it).  The polynomials are minimax fits made for this file.
+ *
+ * m_exp, m_log ... work on `real`; the names ending in 64 are doubles in every
+ * build, for statistics such as a perplexity.  The double build takes tanh and
+ * erf from the C library: there the point is the gradient, not the bits. */
+#ifndef MATHS_H
+#define MATHS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "real.h"
+
+/* exp(x), overflowing to infinity above 709.78 and to 0 below -745. */
+double exp64(double x);
+/* Natural logarithm; -infinity at 0, NaN below. */
+double log64(double x);
+/* Sine and cosine for |x| < 1e6 (angles of positions and phases). */
+double sin64(double x);
+double cos64(double x);
+
+static inline float float_of_bits(int32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline int32_t bits_of_float(float x)
+{
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* 2^n for -126 <= n <= 127: n goes straight into the exponent's bits. */
+static inline float power_of_two(int32_t n)
+{
+    return float_of_bits((n + 127) << 23);
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. */
+static inline float exp32(float x)
+{
+    const float round = 0x1.8p23f; /* adding it leaves the nearest whole number in the low bits */
+    x = x > 89.0f ? 89.0f : x;
+    x = x < -104.0f ? -104.0f : x;
+    float shifted = __builtin_fmaf(x, 0x1.715476p0f, round);
+    int32_t n = bits_of_float(shifted) - bits_of_float(round);
+    float whole = shifted - round;
+    float r = __builtin_fmaf(-whole, 0x1.62e400p-1f, x); /* ln 2 in two parts, the first short enough to be exact */
+    r = __builtin_fmaf(-whole, 0x1.7f7d1cp-20f, r);
+    float p = 0.0013926250394433737f;
+    p = __builtin_fmaf(p, r, 0.00836323294788599f);
+    p = __builtin_fmaf(p, r, 0.04166655242443085f);
+    p = __builtin_fmaf(p, r, 0.16666576266288757f);
+    p = __builtin_fmaf(p, r, 0.5f);
+    float y = 1.0f + __builtin_fmaf(r * r, p, r);
+    /* In two factors, so that results below the smallest normal number come out right. */
+    int32_t half = n >> 1;
+    return y * power_of_two(half) * power_of_two(n - half);
+}
+
+/* log x = e ln 2 + log(1 + f) with sqrt(1/2) <= 1 + f < sqrt(2). */
+static inline float log32(float x)
+{
+    const int32_t low = 0x3f3504f3; /* the bits of sqrt(1/2) */
+    int tiny = x < FLT_MIN;
+    float scaled = tiny ? x * 0x1p25f : x;
+    int32_t bits = bits_of_float(scaled);
+    int32_t e = (bits - low) >> 23;
+    float f = float_of_bits((int32_t)((uint32_t)bits - ((uint32_t)e << 23))) - 1.0f;
+    float exponent = (float)(e - (tiny ? 25 : 0));
+    float p = -0.0790274366736412f;
+    p = __builtin_fmaf(p, f, 0.12622319161891937f);
+    p = __builtin_fmaf(p, f, -0.12998183071613312f);
+    p = __builtin_fmaf(p, f, 0.14214496314525604f);
+    p = __builtin_fmaf(p, f, -0.166412815451622f);
+    p = __builtin_fmaf(p, f, 0.20001044869422913f);
+    p = __builtin_fmaf(p, f, -0.25000306963920593f);
+    p = __builtin_fmaf(p, f, 0.3333333134651184f);
+    float square = f * f;
+    float rest = __builtin_fmaf(square * f, p, __builtin_fmaf(-0.5f, square, exponent * -0x1.05c610p-29f));
+    float y = __builtin_fmaf(exponent, 0x1.62e43p-1f, f + rest);
+    y = x > FLT_MAX ? x : y;
+    y = x == 0.0f ? -INFINITY : y;
+    return x >= 0.0f ? y : NAN;
+}
+
+/* tanh x = 1 - 2 / (e^2x + 1), which loses digits near 0; there a polynomial. */
+static inline float tanh32(float x)
+{
+    float size = __builtin_fabsf(x), z = x * x;
+    float p = 0.002292744815349579f;
+    p = __builtin_fmaf(p, z, -0.008343945257365704f);
+    p = __builtin_fmaf(p, z, 0.02176891826093197f);
+    p = __builtin_fmaf(p, z, -0.053959257900714874f);
+    p = __builtin_fmaf(p, z, 0.13333304226398468f);
+    p = __builtin_fmaf(p, z, -0.3333333432674408f);
+    float small = __builtin_copysignf(__builtin_fmaf(x * z, p, x), x);
+    float large = __builtin_copysignf(1.0f - 2.0f / (exp32(2.0f * size) + 1.0f), x);
+    return size < 0.625f ? small : large;
+}
+
+/* 1 / (1 + e^-x).  With e = e^-|x|, which cannot overflow, and q = e / (1 + e):
+ * 1 - q for x >= 0, and q = e - e q, which keeps more digits, below. */
+static inline float sigmoid32(float x)
+{
+    float e = exp32(-__builtin_fabsf(x));
+    float q = e / (1.0f + e);
+    return x < 0.0f ? __builtin_fmaf(-e, q, e) : 1.0f - q;
+}
+
+/* erf x = x P(x^2) below 1; above, 1 - erfc x with log erfc x a polynomial. */
+static inline float erf32(float x)
+{
+    float size = __builtin_fabsf(x), z = x * x;
+    float p = 7.875874871388078e-05f;
+    p = __builtin_fmaf(p, z, -0.000801686430349946f);
+    p = __builtin_fmaf(p, z, 0.005189087241888046f);
+    p = __builtin_fmaf(p, z, -0.02685421146452427f);
+    p = __builtin_fmaf(p, z, 0.11283594369888306f);
+    p = __builtin_fmaf(p, z, -0.3761262595653534f);
+    p = __builtin_fmaf(p, z, 0.1283791658483509f);
+    float small = __builtin_fmaf(x, p, x);
+    float t = size > 4.1f ? 4.1f : size;
+    float q = -1.2657274055527523e-05f;
+    q = __builtin_fmaf(q, t, 0.0003065114433411509f);
+    q = __builtin_fmaf(q, t, -0.0033589208032935858f);
+    q = __builtin_fmaf(q, t, 0.022326890379190445f);
+    q = __builtin_fmaf(q, t, -0.10267242789268494f);
+    q = __builtin_fmaf(q, t, -0.6399113535881042f);
+    q = __builtin_fmaf(q, t, -1.125373363494873f);
+    q = __builtin_fmaf(q, t, -0.0009105651988647878f);
+    float large = __builtin_copysignf(1.0f - exp32(q), x);
+    return size < 1.0f ? small : x != x ? x : large;
+}
+
+#if REAL_IS_DOUBLE
+static inline real m_exp(real x)
+{
+    return exp64(x);
+}
+static inline real m_log(real x)
+{
+    return log64(x);
+}
+static inline real m_tanh(real x)
+{
+    return tanh(x);
+}
+static inline real m_sigmoid(real x)
+{
+    return 1 / (1 + exp64(-x));
+}
+static inline real m_erf(real x)
+{
+    return erf(x);
+}
+static inline real m_sqrt(real x)
+{
+    return sqrt(x);
+}
+static inline real m_fma(real a, real b, real c)
+{
+    return __builtin_fma(a, b, c);
+}
+#else
+static inline real m_exp(real x)
+{
+    return exp32(x);
+}
+static inline real m_log(real x)
+{
+    return log32(x);
+}
+static inline real m_tanh(real x)
+{
+    return tanh32(x);
+}
+static inline real m_sigmoid(real x)
+{
+    return sigmoid32(x);
+}
+static inline real m_erf(real x)
+{
+    return erf32(x);
+}
+static inline real m_sqrt(real x)
+{
+    return __builtin_sqrtf(x);
+}
+static inline real m_fma(real a, real b, real c)
+{
+    return __builtin_fmaf(a, b, c);
+}
+#endif
+
+static inline real m_sin(real x)
+{
+    return (real)sin64(x);
+}
+
+static inline real m_cos(real x)
+{
+    return (real)cos64(x);
+}
+
+static inline real m_abs(real x)
+{
+    return x < 0 ? -x : x;
+}
+
+#endif
