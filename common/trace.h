@@ -3,7 +3,10 @@
  *
  * Numbers in a trace carry the line of source that computed them, so that a
  * student can go from the number to the code.  Times never go into a trace:
- * it has to be the same bytes on every machine (see timing, below). */
+ * it has to be the same bytes on every machine (see timing, below).
+ *
+ * Control bytes in a text are shown as Unicode's pictures of them, so a word of
+ * a corpus cannot steer the terminal; newlines and tabs pass through trace(). */
 #ifndef TRACE_H
 #define TRACE_H
 
@@ -31,6 +34,17 @@ void trace_heading(Trace *trace, const char *format, ...) __attribute__((format(
  *     h = x W            02_word2vec.c:123                                    */
 void trace_equation(Trace *trace, Where where, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* TEXT in lines of at most WIDTH columns, each indented by INDENT. */
+void trace_wrapped(Trace *trace, int indent, int width, const char *text);
+
+/* A line that begins with WORD in a colour, padded to WIDTH columns: a verdict. */
+typedef enum { TRACE_PLAIN, TRACE_GOOD, TRACE_NOTE, TRACE_BAD, TRACE_FAINT } TraceColour;
+void trace_mark(Trace *trace, TraceColour colour, const char *word, int width, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* For the terminal only: where files went, what takes a while. */
+void trace_aside(Trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Numbers of a tensor under their name, one row a line, with labels where they
  * are not NULL (row_labels: ROWS texts; column_labels: COLUMNS texts), aligned
  * also for Korean, whose letters are two columns wide.  More than 12 rows or
@@ -40,11 +54,15 @@ void trace_matrix(Trace *trace, Where where, const char *name, const real *data,
                   const char *const *row_labels, const char *const *column_labels, int decimals);
 
 /* One row: a vector. */
-void trace_vector(Trace *trace, Where where, const char *name, const real *data, int n,
-                  const char *const *labels, int decimals);
+void trace_vector(Trace *trace, Where where, const char *name, const real *data, int n, const char *const *labels,
+                  int decimals);
 
 /* A table: columns and cells are separated by tabs; columns are aligned when
- * the table ends, numbers to the right. */
+ * the table ends: to the right if all their cells are numbers.  A row ends
+ * without a newline; missing cells are empty.
+ *     trace_table(t, "word\tcosine");
+ *     trace_row(t, "%s\t%.3f", word, cosine);
+ *     trace_table_end(t);                                                      */
 void trace_table(Trace *trace, const char *columns);
 void trace_row(Trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void trace_table_end(Trace *trace);
