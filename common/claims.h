@@ -24,11 +24,11 @@ typedef struct {
     const char *source;    /* where it comes from: lecture, paper and equation */
     double measured;
     ClaimTest test;
-    double bound;          /* the bound; for BETWEEN the lower one */
-    double upper;          /* for BETWEEN the upper one */
-    double tolerance;      /* for EQUALS: |measured - bound| <= tolerance (0: to the bit) */
-    bool corrects;         /* the lecture says otherwise */
-    const char *skipped;   /* not NULL: why it could not be tested */
+    double bound;        /* the bound; for BETWEEN the lower one */
+    double upper;        /* for BETWEEN the upper one */
+    double tolerance;    /* for EQUALS: |measured - bound| <= tolerance (0: to the bit) */
+    bool corrects;       /* the lecture says otherwise */
+    const char *skipped; /* not NULL: why it could not be tested */
 } Claim;
 
 typedef struct Claims Claims;
