@@ -10,9 +10,9 @@
 
 #include "test.h"
 
-enum { COLUMNS = 60 };
+enum { COLUMNS = 76 };
 
-/* What stderr gets: on a terminal 60 columns wide, or through a pipe. */
+/* What stderr gets: on a terminal 76 columns wide, or through a pipe. */
 static const char *shown_on(bool terminal, bool enabled, const char *no_colour)
 {
     static char seen[65536];
