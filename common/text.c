@@ -243,6 +243,12 @@ static size_t skip_spaces(const char *text, size_t length)
 {
     size_t at = 0;
     while (at < length) {
+        if ((unsigned char)text[at] <= ' ') { /* nearly always */
+            at++;
+            continue;
+        }
+        if ((unsigned char)text[at] < 0x7F)
+            break;
         uint32_t c;
         int size = decode(text + at, length - at, &c);
         if (kind_of(c) != SPACE)
@@ -286,9 +292,10 @@ static size_t take_word(const char *text, size_t length, char *token, size_t *n,
         }
         if (kind != LETTER && kind != MARK)
             return at;
+        for (size_t i = 0; i < size; i++)
+            token[*n + i] = text[at + i];
         if (c >= 0xC0 && c <= 0xDE) /* the capitals of Latin-1 (its multiplication sign is a symbol) */
-            c += 32;
-        utf8_encode(c, token + *n); /* as many bytes as before */
+            utf8_encode(c + 32, token + *n);
         *n += size;
         at += size;
     }
