@@ -18,7 +18,7 @@ OPT_asan    = -O1 -g -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=
 OPT_tsan    = -O1 -g -fsanitize=thread
 OPT_double  = -O2 -g -DREAL_DOUBLE
 OPT     ?= $(OPT_$(MODE))
-MACHINE ?= $(if $(filter x86_64 amd64,$(shell uname -m)),-march=$(ARCH),-mcpu=$(ARCH))
+MACHINE ?= $(if $(filter x86_64 amd64,$(shell uname -m)),-march=$(ARCH) -mprefer-vector-width=512,-mcpu=$(ARCH))
 CFLAGS   = -std=gnu11 $(OPT) $(MACHINE) $(NUMERIC) $(WARNINGS) $(WERROR) -pthread -Icommon
 LDFLAGS  = $(filter -fsanitize%,$(OPT)) -pthread $(STATIC)
 LDLIBS   = -lm

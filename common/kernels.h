@@ -1,0 +1,52 @@
+/* kernels.h: the hot loops, on plain arrays.
+ *
+ * Every result is the same to the bit whatever the vector width, the compiler
+ * and the number of threads, because the order of every sum is fixed here:
+ *   - an element of a matrix product is one chain of fused multiply-adds over
+ *     k = 0, 1, 2 ..., starting from 0 (or from C); vectors run across columns;
+ *   - a sum or a dot product is kept in 16 virtual lanes (element i belongs to
+ *     lane i mod 16), which are added up as a fixed tree.
+ * Arrays must not overlap unless it is said.  Nothing here checks its
+ * arguments: ops.h does. */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include <stdbool.h>
+
+#include "real.h"
+
+/* A matrix inside an array: element (i, j) is data[i * row + j * column], so a
+ * transposed matrix is the same array with the two strides exchanged. */
+typedef struct {
+    const real *data;
+    int row, column;
+} Strided;
+
+/* A row-major matrix with COLUMNS columns, and its transpose. */
+static inline Strided strided(const real *data, int columns)
+{
+    return (Strided){data, columns, 1};
+}
+static inline Strided strided_transposed(const real *data, int columns)
+{
+    return (Strided){data, 1, columns};
+}
+
+/* C (m x n, row-major, C_ROW elements from row to row) = A (m x k) B (k x n);
+ * with ADD, C += A B.  Uses at most THREADS threads, and one where the work is
+ * too small to share. */
+void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads);
+
+/* The same by the three loops of the definition: what the fast one is tested
+ * against, to the bit. */
+void kernel_matmul_plain(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add);
+
+/* x . y, and the sum of x, over N elements; the largest element (N >= 1). */
+real kernel_dot(const real *x, const real *y, int n);
+real kernel_sum(const real *x, int n);
+real kernel_max(const real *x, int n);
+
+/* y += a x */
+void kernel_axpy(int n, real a, const real *x, real *y);
+
+#endif

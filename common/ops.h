@@ -1,0 +1,105 @@
+/* ops.h: the operations networks are made of, each with its derivative.
+ *
+ * An operation takes a tape and tensors and returns a new tensor on the tape.
+ * Shapes are checked always: one that does not fit ends the program with the
+ * line of the lab, the operation, and both tensors' names and shapes.  In the
+ * comments x' is the gradient dLoss/dx; y is the result.
+ *
+ * "A suffix of a's shape": [64] fits [32, 20, 64], and is used for each of the
+ * 32 x 20 rows; there is no other broadcasting. */
+#ifndef OPS_H
+#define OPS_H
+
+#include "rng.h"
+#include "tape.h"
+
+/* ---- element by element; b has a's shape or a suffix of it (ops_elementwise.c) ---- */
+
+Tensor *op_add(Tape *tape, Tensor *a, Tensor *b);      /* y = a + b    a' += y'    b' += y' over the rows */
+Tensor *op_subtract(Tape *tape, Tensor *a, Tensor *b); /* y = a - b */
+Tensor *op_multiply(Tape *tape, Tensor *a, Tensor *b); /* y = a b (Hadamard)   a' += b y'   b' += a y' */
+Tensor *op_scale(Tape *tape, Tensor *x, real factor);  /* y = factor x */
+Tensor *op_tanh(Tape *tape, Tensor *x);                /* x' += (1 - y^2) y' */
+Tensor *op_sigmoid(Tape *tape, Tensor *x);             /* y = 1 / (1 + e^-x)   x' += y (1 - y) y' */
+Tensor *op_relu(Tape *tape, Tensor *x);                /* y = max(x, 0) */
+Tensor *op_gelu(Tape *tape, Tensor *x);                /* y = x Phi(x), Phi the normal distribution (Hendrycks 2016) */
+Tensor *op_exp(Tape *tape, Tensor *x);
+Tensor *op_log(Tape *tape, Tensor *x);
+
+/* Each element is dropped with probability P and the others divided by 1 - P
+ * (Srivastava 2014); 0 <= P < 1. */
+Tensor *op_dropout(Tape *tape, Tensor *x, real p, Rng *rng);
+
+/* ---- products (ops_matrix.c) ---- */
+
+/* [..., m, k] x [k, n] -> [..., m, n]: a is one matrix of all its rows. */
+Tensor *op_matmul(Tape *tape, Tensor *a, Tensor *b);
+/* [..., m, k] x [n, k] -> [..., m, n]: y = a b^T. */
+Tensor *op_matmul_transposed(Tape *tape, Tensor *a, Tensor *b);
+/* One product for each matrix of a batch: [..., m, k] x [..., k, n] -> [..., m, n]. */
+Tensor *op_batched_matmul(Tape *tape, Tensor *a, Tensor *b);
+/* [..., m, k] x [..., n, k] -> [..., m, n]: queries against keys. */
+Tensor *op_batched_matmul_transposed(Tape *tape, Tensor *a, Tensor *b);
+
+/* ---- shapes (ops_shape.c) ---- */
+
+Tensor *op_reshape(Tape *tape, Tensor *x, Shape shape);               /* the same numbers in the same order */
+Tensor *op_transpose(Tape *tape, Tensor *x, int axis, int other);     /* exchanges two axes */
+Tensor *op_slice(Tape *tape, Tensor *x, int axis, int from, int to);  /* from <= index < to */
+Tensor *op_concat(Tape *tape, Tensor *const *parts, int n, int axis); /* equal in all other axes */
+/* Rows of TABLE [V, d] by number: the one-hot product of lab 01 without the
+ * multiplication.  IDS has the shape given; the result has d behind it. */
+Tensor *op_embedding(Tape *tape, Tensor *table, const int *ids, Shape shape);
+Tensor *op_sum(Tape *tape, Tensor *x);                                /* one number */
+Tensor *op_mean(Tape *tape, Tensor *x);                               /* one number */
+
+/* ---- normalisation and losses (ops_loss.c) ---- */
+
+/* Over the last dimension: y_i = e^x_i / sum_j e^x_j, computed after the row's
+ * largest element is subtracted.  MASK (or NULL), whose shape is a suffix of
+ * x's, is 0 where an element must get weight exactly 0 (minus infinity before
+ * the softmax); a row without any allowed element is all 0. */
+Tensor *op_softmax(Tape *tape, Tensor *x, const Tensor *mask);
+
+/* Layer norm over the last dimension d (Ba 2016, eq. 4): y = gain (x - mean) /
+ * sqrt(variance + epsilon) + bias; GAIN and BIAS have shape [d]. */
+Tensor *op_layer_norm(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real epsilon);
+
+/* Mean over rows of -log softmax(logits)[target]: LOGITS [..., C], one TARGET a
+ * row in 0 ... C-1, or -1 for a row that does not count (padding). */
+Tensor *op_cross_entropy(Tape *tape, Tensor *logits, const int *targets);
+
+/* Mean over all elements of (prediction - target)^2; equal shapes. */
+Tensor *op_mean_squared_error(Tape *tape, Tensor *prediction, Tensor *target);
+
+/* The line of the lab that calls is remembered in each tensor, for messages and
+ * traces: op_add(tape, a, b) notes where it stands and calls the function. */
+#define op_add(tape, ...)               (op_add)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_subtract(tape, ...)          (op_subtract)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_multiply(tape, ...)          (op_multiply)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_scale(tape, ...)             (op_scale)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_tanh(tape, ...)              (op_tanh)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_sigmoid(tape, ...)           (op_sigmoid)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_relu(tape, ...)              (op_relu)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_gelu(tape, ...)              (op_gelu)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_exp(tape, ...)               (op_exp)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_log(tape, ...)               (op_log)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_dropout(tape, ...)           (op_dropout)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_matmul(tape, ...)            (op_matmul)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_matmul_transposed(tape, ...) (op_matmul_transposed)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_batched_matmul(tape, ...)    (op_batched_matmul)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_batched_matmul_transposed(tape, ...) \
+    (op_batched_matmul_transposed)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_reshape(tape, ...)            (op_reshape)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_transpose(tape, ...)          (op_transpose)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_slice(tape, ...)              (op_slice)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_concat(tape, ...)             (op_concat)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_embedding(tape, ...)          (op_embedding)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_sum(tape, ...)                (op_sum)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_mean(tape, ...)               (op_mean)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_softmax(tape, ...)            (op_softmax)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_layer_norm(tape, ...)         (op_layer_norm)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_cross_entropy(tape, ...)      (op_cross_entropy)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_mean_squared_error(tape, ...) (op_mean_squared_error)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+
+#endif

@@ -1,0 +1,321 @@
+/* ops_elementwise.c: sums, products and activation functions. */
+#include "ops.h"
+
+#include "kernels.h"
+#include "maths.h"
+
+/* Dies unless B has A's shape or a suffix of it. */
+static void check_suffix(Tape *tape, const char *operation, const Tensor *a, const Tensor *b)
+{
+    char a_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
+    int offset = a->shape.rank - b->shape.rank;
+    bool fits = offset >= 0;
+    for (int i = 0; fits && i < b->shape.rank; i++)
+        fits = a->shape.dim[offset + i] == b->shape.dim[i];
+    if (!fits)
+        die_misuse(tape_where(tape), "%s: the shape of '%s' %s must be that of '%s' %s or a suffix of it", operation,
+                   b->name, shape_text(b->shape, b_text), a->name, shape_text(a->shape, a_text));
+}
+
+/* The tensor for a OP b, recorded. */
+static Tensor *binary(Tape *tape, const char *operation, BackwardFunction *backward, Tensor *a, Tensor *b)
+{
+    check_suffix(tape, operation, a, b);
+    Tensor *y = tape_output(tape, operation, a->shape);
+    tape_add(tape, operation, backward, y, (Tensor *[]){a, b}, 2);
+    return y;
+}
+
+static Tensor *unary(Tape *tape, const char *operation, BackwardFunction *backward, Tensor *x)
+{
+    Tensor *y = tape_output(tape, operation, x->shape);
+    tape_add(tape, operation, backward, y, &x, 1);
+    return y;
+}
+
+/* ---- y = a + b ---- */
+
+static void add_forward(size_t n, size_t m, const real *a, const real *b, real *y)
+{
+    for (size_t row = 0; row < n; row += m)
+        for (size_t i = 0; i < m; i++)
+            y[row + i] = a[row + i] + b[i];
+}
+
+/* to += factor * from, where FROM holds several rows of TO's size. */
+static void add_rows(size_t n, size_t m, real factor, const real *from, real *to)
+{
+    for (size_t row = 0; row < n; row += m)
+        kernel_axpy((int)m, factor, from + row, to);
+}
+
+static void add_backward(Node *node)
+{
+    Tensor *a = node->input[0], *b = node->input[1], *y = node->output;
+    if (a->grad)
+        add_rows(y->size, a->size, 1, y->grad, a->grad);
+    if (b->grad)
+        add_rows(y->size, b->size, 1, y->grad, b->grad);
+}
+
+Tensor *(op_add)(Tape *tape, Tensor *a, Tensor *b)
+{
+    Tensor *y = binary(tape, "op_add", add_backward, a, b);
+    add_forward(y->size, b->size, a->data, b->data, y->data);
+    return y;
+}
+
+/* ---- y = a - b ---- */
+
+static void subtract_forward(size_t n, size_t m, const real *a, const real *b, real *y)
+{
+    for (size_t row = 0; row < n; row += m)
+        for (size_t i = 0; i < m; i++)
+            y[row + i] = a[row + i] - b[i];
+}
+
+static void subtract_backward(Node *node)
+{
+    Tensor *a = node->input[0], *b = node->input[1], *y = node->output;
+    if (a->grad)
+        add_rows(y->size, a->size, 1, y->grad, a->grad);
+    if (b->grad)
+        add_rows(y->size, b->size, -1, y->grad, b->grad);
+}
+
+Tensor *(op_subtract)(Tape *tape, Tensor *a, Tensor *b)
+{
+    Tensor *y = binary(tape, "op_subtract", subtract_backward, a, b);
+    subtract_forward(y->size, b->size, a->data, b->data, y->data);
+    return y;
+}
+
+/* ---- y = a b ---- */
+
+static void multiply_forward(size_t n, size_t m, const real *a, const real *b, real *y)
+{
+    for (size_t row = 0; row < n; row += m)
+        for (size_t i = 0; i < m; i++)
+            y[row + i] = a[row + i] * b[i];
+}
+
+static void multiply_backward(Node *node)
+{
+    Tensor *a = node->input[0], *b = node->input[1], *y = node->output;
+    for (size_t row = 0; row < y->size; row += b->size)
+        for (size_t i = 0; a->grad && i < b->size; i++)
+            a->grad[row + i] = m_fma(b->data[i], y->grad[row + i], a->grad[row + i]);
+    for (size_t row = 0; row < y->size; row += b->size)
+        for (size_t i = 0; b->grad && i < b->size; i++)
+            b->grad[i] = m_fma(a->data[row + i], y->grad[row + i], b->grad[i]);
+}
+
+Tensor *(op_multiply)(Tape *tape, Tensor *a, Tensor *b)
+{
+    Tensor *y = binary(tape, "op_multiply", multiply_backward, a, b);
+    multiply_forward(y->size, b->size, a->data, b->data, y->data);
+    return y;
+}
+
+/* ---- y = factor x ---- */
+
+static void scale_forward(size_t n, real factor, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = factor * x[i];
+}
+
+static void scale_backward(Node *node)
+{
+    const real *factor = node->saved;
+    kernel_axpy((int)node->output->size, *factor, node->output->grad, node->input[0]->grad);
+}
+
+Tensor *(op_scale)(Tape *tape, Tensor *x, real factor)
+{
+    Tensor *y = tape_output(tape, "op_scale", x->shape);
+    Node *node = tape_add(tape, "op_scale", scale_backward, y, &x, 1);
+    if (node) {
+        real *saved = node->saved = arena_get(tape_arena(tape), sizeof(real));
+        *saved = factor;
+    }
+    scale_forward(y->size, factor, x->data, y->data);
+    return y;
+}
+
+/* ---- y = tanh x ---- */
+
+static void tanh_forward(size_t n, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = m_tanh(x[i]);
+}
+
+static void tanh_backward(Node *node)
+{
+    const Tensor *y = node->output;
+    real *dx = node->input[0]->grad;
+    for (size_t i = 0; i < y->size; i++)
+        dx[i] += y->grad[i] * (1 - y->data[i] * y->data[i]);
+}
+
+Tensor *(op_tanh)(Tape *tape, Tensor *x)
+{
+    Tensor *y = unary(tape, "op_tanh", tanh_backward, x);
+    tanh_forward(y->size, x->data, y->data);
+    return y;
+}
+
+/* ---- y = sigmoid x ---- */
+
+static void sigmoid_forward(size_t n, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = m_sigmoid(x[i]);
+}
+
+static void sigmoid_backward(Node *node)
+{
+    const Tensor *y = node->output;
+    real *dx = node->input[0]->grad;
+    for (size_t i = 0; i < y->size; i++)
+        dx[i] += y->grad[i] * y->data[i] * (1 - y->data[i]);
+}
+
+Tensor *(op_sigmoid)(Tape *tape, Tensor *x)
+{
+    Tensor *y = unary(tape, "op_sigmoid", sigmoid_backward, x);
+    sigmoid_forward(y->size, x->data, y->data);
+    return y;
+}
+
+/* ---- y = max(x, 0) ---- */
+
+static void relu_forward(size_t n, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] > 0 ? x[i] : 0 * x[i]; /* 0 x keeps a NaN visible */
+}
+
+static void relu_backward(Node *node)
+{
+    const Tensor *y = node->output;
+    real *dx = node->input[0]->grad;
+    for (size_t i = 0; i < y->size; i++)
+        dx[i] += y->data[i] > 0 ? y->grad[i] : 0;
+}
+
+Tensor *(op_relu)(Tape *tape, Tensor *x)
+{
+    Tensor *y = unary(tape, "op_relu", relu_backward, x);
+    relu_forward(y->size, x->data, y->data);
+    return y;
+}
+
+/* ---- y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2 ---- */
+
+static const real sqrt_half = (real)0.70710678118654752;
+
+static void gelu_forward(size_t n, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * ((real)0.5 * (1 + m_erf(x[i] * sqrt_half)));
+}
+
+/* dy/dx = Phi(x) + x phi(x), phi(x) = exp(-x^2 / 2) / sqrt(2 pi) */
+static void gelu_backward(Node *node)
+{
+    const real inverse_root_two_pi = (real)0.39894228040143268;
+    const Tensor *y = node->output;
+    const real *x = node->input[0]->data;
+    real *dx = node->input[0]->grad;
+    for (size_t i = 0; i < y->size; i++) {
+        real distribution = (real)0.5 * (1 + m_erf(x[i] * sqrt_half));
+        real density = inverse_root_two_pi * m_exp((real)-0.5 * x[i] * x[i]);
+        dx[i] += y->grad[i] * (distribution + x[i] * density);
+    }
+}
+
+Tensor *(op_gelu)(Tape *tape, Tensor *x)
+{
+    Tensor *y = unary(tape, "op_gelu", gelu_backward, x);
+    gelu_forward(y->size, x->data, y->data);
+    return y;
+}
+
+/* ---- y = e^x ---- */
+
+static void exp_forward(size_t n, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = m_exp(x[i]);
+}
+
+static void exp_backward(Node *node)
+{
+    const Tensor *y = node->output;
+    real *dx = node->input[0]->grad;
+    for (size_t i = 0; i < y->size; i++)
+        dx[i] = m_fma(y->grad[i], y->data[i], dx[i]);
+}
+
+Tensor *(op_exp)(Tape *tape, Tensor *x)
+{
+    Tensor *y = unary(tape, "op_exp", exp_backward, x);
+    exp_forward(y->size, x->data, y->data);
+    return y;
+}
+
+/* ---- y = log x ---- */
+
+static void log_forward(size_t n, const real *x, real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = m_log(x[i]);
+}
+
+static void log_backward(Node *node)
+{
+    const Tensor *y = node->output, *x = node->input[0];
+    for (size_t i = 0; i < y->size; i++)
+        x->grad[i] += y->grad[i] / x->data[i];
+}
+
+Tensor *(op_log)(Tape *tape, Tensor *x)
+{
+    Tensor *y = unary(tape, "op_log", log_backward, x);
+    log_forward(y->size, x->data, y->data);
+    return y;
+}
+
+/* ---- y = x keep / (1 - p) ---- */
+
+static void dropout_forward(size_t n, real p, Rng *rng, const real *x, real *keep, real *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        keep[i] = rng_chance(rng, p) ? 0 : 1 / (1 - p);
+        y[i] = x[i] * keep[i];
+    }
+}
+
+static void dropout_backward(Node *node)
+{
+    const real *keep = node->saved;
+    const Tensor *y = node->output;
+    real *dx = node->input[0]->grad;
+    for (size_t i = 0; i < y->size; i++)
+        dx[i] = m_fma(y->grad[i], keep[i], dx[i]);
+}
+
+Tensor *(op_dropout)(Tape *tape, Tensor *x, real p, Rng *rng)
+{
+    if (!(p >= 0 && p < 1))
+        die_misuse(tape_where(tape), "op_dropout: the probability must be at least 0 and below 1, not %g", (double)p);
+    Tensor *y = tape_output(tape, "op_dropout", x->shape);
+    real *keep = arena_get(tape_arena(tape), x->size * sizeof(real));
+    Node *node = tape_add(tape, "op_dropout", dropout_backward, y, &x, 1);
+    if (node)
+        node->saved = keep;
+    dropout_forward(y->size, p, rng, x->data, keep, y->data);
+    return y;
+}

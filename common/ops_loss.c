@@ -1,0 +1,217 @@
+/* ops_loss.c: softmax, layer norm, and the losses. */
+#include "ops.h"
+
+#include "kernels.h"
+#include "maths.h"
+
+/* y = e^(x - max) / sum over one row of n; returns log sum e^x. */
+static real softmax_row(int n, const real *x, real *y)
+{
+    real largest = kernel_max(x, n);
+    for (int i = 0; i < n; i++)
+        y[i] = m_exp(x[i] - largest);
+    real sum = kernel_sum(y, n);
+    for (int i = 0; i < n; i++)
+        y[i] /= sum;
+    return largest + m_log(sum);
+}
+
+/* The same over the elements whose mask is not 0; the others get exactly 0. */
+static void masked_softmax_row(int n, const real *x, const real *mask, real *y)
+{
+    real largest = -INFINITY;
+    for (int i = 0; i < n; i++)
+        if (mask[i] != 0 && x[i] > largest)
+            largest = x[i];
+    for (int i = 0; i < n; i++)
+        y[i] = mask[i] != 0 ? m_exp(x[i] - largest) : 0;
+    real sum = kernel_sum(y, n);
+    for (int i = 0; i < n; i++)
+        y[i] = mask[i] != 0 ? y[i] / sum : 0;
+}
+
+/* ---- softmax ---- */
+
+static void softmax_forward(int rows, int n, const real *x, const Tensor *mask, real *y)
+{
+    int mask_rows = mask ? (int)(mask->size / (size_t)n) : 1;
+    for (int r = 0; r < rows; r++, x += n, y += n) {
+        if (mask)
+            masked_softmax_row(n, x, mask->data + (size_t)(r % mask_rows) * n, y);
+        else
+            softmax_row(n, x, y);
+    }
+}
+
+/* The Jacobian of one row is diag(y) - y y^T:  x' += y (y' - y . y') */
+static void softmax_backward(Node *node)
+{
+    const Tensor *out = node->output;
+    int n = tensor_columns(out), rows = tensor_rows(out);
+    const real *y = out->data, *dy = out->grad;
+    real *dx = node->input[0]->grad;
+    for (int r = 0; r < rows; r++, y += n, dy += n, dx += n) {
+        real dot = kernel_dot(y, dy, n);
+        for (int i = 0; i < n; i++)
+            dx[i] = m_fma(y[i], dy[i] - dot, dx[i]);
+    }
+}
+
+Tensor *(op_softmax)(Tape *tape, Tensor *x, const Tensor *mask)
+{
+    char a[SHAPE_TEXT], b[SHAPE_TEXT];
+    bool fits = tensor_columns(x) >= 1;
+    for (int i = 1; mask && fits && i <= mask->shape.rank; i++)
+        fits = i <= x->shape.rank && mask->shape.dim[mask->shape.rank - i] == x->shape.dim[x->shape.rank - i];
+    if (!fits || (mask && mask->shape.rank == 0))
+        die_misuse(tape_where(tape), "op_softmax: '%s' %s needs a row of at least one, and a mask whose shape is a suffix%s%s",
+                   x->name, shape_text(x->shape, a), mask ? ", not " : "", mask ? shape_text(mask->shape, b) : "");
+    Tensor *y = tape_output(tape, "op_softmax", x->shape);
+    tape_add(tape, "op_softmax", softmax_backward, y, &x, 1);
+    softmax_forward(tensor_rows(x), tensor_columns(x), x->data, mask, y->data);
+    return y;
+}
+
+/* ---- layer norm: y = gain z + bias, z = (x - mean) / sqrt(variance + epsilon) ---- */
+
+typedef struct {
+    real *z;       /* the normalised rows */
+    real *inverse; /* 1 / sqrt(variance + epsilon), one a row */
+} Normalised;
+
+static void layer_norm_forward(int rows, int n, const real *x, const real *gain, const real *bias, real epsilon,
+                               Normalised saved, real *y)
+{
+    real *z = saved.z;
+    for (int r = 0; r < rows; r++, x += n, y += n, z += n) {
+        real mean = kernel_sum(x, n) / n;
+        for (int i = 0; i < n; i++)
+            z[i] = x[i] - mean;
+        real inverse = saved.inverse[r] = 1 / m_sqrt(kernel_dot(z, z, n) / n + epsilon);
+        for (int i = 0; i < n; i++) {
+            z[i] *= inverse;
+            y[i] = m_fma(gain[i], z[i], bias[i]);
+        }
+    }
+}
+
+/* With g = gain y':  x' += (g - mean(g) - z mean(g z)) / sqrt(variance + epsilon),
+ * since moving one x moves the mean and the variance too. */
+static void layer_norm_row_backward(int n, const real *g, const real *z, real inverse, real *dx)
+{
+    real mean = kernel_sum(g, n) / n, along = kernel_dot(g, z, n) / n;
+    for (int i = 0; i < n; i++)
+        dx[i] += inverse * (g[i] - mean - z[i] * along);
+}
+
+static void layer_norm_backward(Node *node)
+{
+    const Normalised *saved = node->saved;
+    const Tensor *x = node->input[0], *gain = node->input[1], *bias = node->input[2];
+    int n = tensor_columns(x), rows = tensor_rows(x);
+    real *g = arena_get(tape_arena(node->tape), n * sizeof(real));
+    for (int r = 0; r < rows; r++) {
+        const real *dy = node->output->grad + (size_t)r * n, *z = saved->z + (size_t)r * n;
+        for (int i = 0; gain->grad && i < n; i++)
+            gain->grad[i] = m_fma(z[i], dy[i], gain->grad[i]);
+        for (int i = 0; bias->grad && i < n; i++)
+            bias->grad[i] += dy[i];
+        for (int i = 0; i < n; i++)
+            g[i] = gain->data[i] * dy[i];
+        if (x->grad)
+            layer_norm_row_backward(n, g, z, saved->inverse[r], x->grad + (size_t)r * n);
+    }
+}
+
+Tensor *(op_layer_norm)(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real epsilon)
+{
+    char a[SHAPE_TEXT], b[SHAPE_TEXT], c[SHAPE_TEXT];
+    int n = tensor_columns(x);
+    if (x->shape.rank < 1 || n < 1 || !shapes_equal(gain->shape, SHAPE(n)) || !shapes_equal(bias->shape, SHAPE(n)))
+        die_misuse(tape_where(tape), "op_layer_norm: gain '%s' %s and bias '%s' %s must have the last dimension of '%s' %s",
+                   gain->name, shape_text(gain->shape, a), bias->name, shape_text(bias->shape, b), x->name,
+                   shape_text(x->shape, c));
+    Tensor *y = tape_output(tape, "op_layer_norm", x->shape);
+    Normalised *saved = arena_get(tape_arena(tape), sizeof *saved);
+    saved->z = arena_get(tape_arena(tape), x->size * sizeof(real));
+    saved->inverse = arena_get(tape_arena(tape), tensor_rows(x) * sizeof(real));
+    Node *node = tape_add(tape, "op_layer_norm", layer_norm_backward, y, (Tensor *[]){x, gain, bias}, 3);
+    if (node)
+        node->saved = saved;
+    layer_norm_forward(tensor_rows(x), n, x->data, gain->data, bias->data, epsilon, *saved, y->data);
+    return y;
+}
+
+/* ---- cross-entropy: the mean over counted rows of -log softmax(logits)[target] ---- */
+
+typedef struct {
+    int *targets;
+    int counted;
+    real *probabilities;
+} CrossEntropy;
+
+static real cross_entropy_forward(int rows, int n, const real *logits, CrossEntropy *saved)
+{
+    real total = 0;
+    for (int r = 0; r < rows; r++) {
+        const real *x = logits + (size_t)r * n;
+        real log_sum = softmax_row(n, x, saved->probabilities + (size_t)r * n);
+        if (saved->targets[r] >= 0)
+            total += log_sum - x[saved->targets[r]];
+        saved->counted += saved->targets[r] >= 0;
+    }
+    return saved->counted ? total / saved->counted : 0;
+}
+
+/* logits' += (softmax - one-hot of the target) / rows counted */
+static void cross_entropy_backward(Node *node)
+{
+    const CrossEntropy *saved = node->saved;
+    Tensor *logits = node->input[0];
+    int n = tensor_columns(logits), rows = tensor_rows(logits);
+    real share = saved->counted ? node->output->grad[0] / saved->counted : 0;
+    for (int r = 0; r < rows; r++) {
+        if (saved->targets[r] < 0)
+            continue;
+        real *dx = logits->grad + (size_t)r * n;
+        kernel_axpy(n, share, saved->probabilities + (size_t)r * n, dx);
+        dx[saved->targets[r]] -= share;
+    }
+}
+
+Tensor *(op_cross_entropy)(Tape *tape, Tensor *logits, const int *targets)
+{
+    char text[SHAPE_TEXT];
+    int n = tensor_columns(logits), rows = tensor_rows(logits);
+    if (logits->shape.rank < 1 || n < 1)
+        die_misuse(tape_where(tape), "op_cross_entropy: '%s' %s needs at least one class", logits->name,
+                   shape_text(logits->shape, text));
+    CrossEntropy *saved = arena_get(tape_arena(tape), sizeof *saved);
+    saved->counted = 0;
+    saved->targets = arena_get(tape_arena(tape), rows * sizeof(int));
+    saved->probabilities = arena_get(tape_arena(tape), logits->size * sizeof(real));
+    for (int r = 0; r < rows; r++) {
+        if (targets[r] < -1 || targets[r] >= n)
+            die_misuse(tape_where(tape), "op_cross_entropy: target %d of row %d is not a class of '%s' %s (or -1)",
+                       targets[r], r, logits->name, shape_text(logits->shape, text));
+        saved->targets[r] = targets[r];
+    }
+    Tensor *loss = tape_output(tape, "op_cross_entropy", SCALAR);
+    Node *node = tape_add(tape, "op_cross_entropy", cross_entropy_backward, loss, &logits, 1);
+    if (node)
+        node->saved = saved;
+    loss->data[0] = cross_entropy_forward(rows, n, logits->data, saved);
+    return loss;
+}
+
+/* ---- mean squared error ---- */
+
+Tensor *(op_mean_squared_error)(Tape *tape, Tensor *prediction, Tensor *target)
+{
+    char a[SHAPE_TEXT], b[SHAPE_TEXT];
+    if (!shapes_equal(prediction->shape, target->shape))
+        die_misuse(tape_where(tape), "op_mean_squared_error: '%s' %s and '%s' %s must have equal shapes",
+                   prediction->name, shape_text(prediction->shape, a), target->name, shape_text(target->shape, b));
+    Tensor *error = (op_subtract)(tape, prediction, target);
+    return (op_mean)(tape, (op_multiply)(tape, error, error));
+}
