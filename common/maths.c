@@ -81,11 +81,11 @@ double log64(double x)
  * quarter turn swaps the two and their signs. */
 static double sine_from(double x, int quadrant)
 {
-    static const double s[] = {-0x1.5555555555555p-3,  0x1.1111111111110p-7,  -0x1.a01a01a019926p-13,
-                               0x1.71de3a545e700p-19,  -0x1.ae64540f0ba18p-26, 0x1.61217c1864fa1p-33,
+    static const double s[] = {-0x1.5555555555555p-3, 0x1.1111111111110p-7,   -0x1.a01a01a019926p-13,
+                               0x1.71de3a545e700p-19, -0x1.ae64540f0ba18p-26, 0x1.61217c1864fa1p-33,
                                -0x1.ab161757f0c63p-41};
-    static const double c[] = {0x1.5555555555555p-5,  -0x1.6c16c16c16c16p-10, 0x1.a01a01a019d02p-16,
-                               -0x1.27e4fb7711e1dp-22, 0x1.1eed8de9ef73ep-29, -0x1.9394b76d1f265p-37,
+    static const double c[] = {0x1.5555555555555p-5,   -0x1.6c16c16c16c16p-10, 0x1.a01a01a019d02p-16,
+                               -0x1.27e4fb7711e1dp-22, 0x1.1eed8de9ef73ep-29,  -0x1.9394b76d1f265p-37,
                                0x1.ab76cf6e9b365p-45};
     if (!(x > -1e15 && x < 1e15))
         return NAN;

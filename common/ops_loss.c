@@ -64,8 +64,9 @@ Tensor *(op_softmax)(Tape *tape, Tensor *x, const Tensor *mask)
     for (int i = 1; mask && fits && i <= mask->shape.rank; i++)
         fits = i <= x->shape.rank && mask->shape.dim[mask->shape.rank - i] == x->shape.dim[x->shape.rank - i];
     if (!fits || (mask && mask->shape.rank == 0))
-        die_misuse(tape_where(tape), "op_softmax: '%s' %s needs a row of at least one, and a mask whose shape is a suffix%s%s",
-                   x->name, shape_text(x->shape, a), mask ? ", not " : "", mask ? shape_text(mask->shape, b) : "");
+        die_misuse(tape_where(tape),
+                   "op_softmax: '%s' %s needs a row of at least one, and a mask whose shape is a suffix%s%s", x->name,
+                   shape_text(x->shape, a), mask ? ", not " : "", mask ? shape_text(mask->shape, b) : "");
     Tensor *y = tape_output(tape, "op_softmax", x->shape);
     tape_add(tape, "op_softmax", softmax_backward, y, &x, 1);
     softmax_forward(tensor_rows(x), tensor_columns(x), x->data, mask, y->data);
@@ -128,8 +129,9 @@ Tensor *(op_layer_norm)(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real 
     char a[SHAPE_TEXT], b[SHAPE_TEXT], c[SHAPE_TEXT];
     int n = tensor_columns(x);
     if (x->shape.rank < 1 || n < 1 || !shapes_equal(gain->shape, SHAPE(n)) || !shapes_equal(bias->shape, SHAPE(n)))
-        die_misuse(tape_where(tape), "op_layer_norm: gain '%s' %s and bias '%s' %s must have the last dimension of '%s' %s",
-                   gain->name, shape_text(gain->shape, a), bias->name, shape_text(bias->shape, b), x->name,
+        die_misuse(tape_where(tape),
+                   "op_layer_norm: gain '%s' %s and bias '%s' %s must have the last dimension of '%s' %s", gain->name,
+                   shape_text(gain->shape, a), bias->name, shape_text(bias->shape, b), x->name,
                    shape_text(x->shape, c));
     Tensor *y = tape_output(tape, "op_layer_norm", x->shape);
     Normalised *saved = arena_get(tape_arena(tape), sizeof *saved);

@@ -41,8 +41,8 @@ static void product_backward(Node *node)
             kernel_matmul(p->n, p->k, p->m, strided_transposed(dy, p->n), strided(a->data + at_a, p->k), b->grad + at_b,
                           p->k, true, threads);
         else if (b->grad)
-            kernel_matmul(p->k, p->n, p->m, strided_transposed(a->data + at_a, p->k), strided(dy, p->n),
-                          b->grad + at_b, p->n, true, threads);
+            kernel_matmul(p->k, p->n, p->m, strided_transposed(a->data + at_a, p->k), strided(dy, p->n), b->grad + at_b,
+                          p->n, true, threads);
     }
 }
 
@@ -92,8 +92,8 @@ Tensor *(op_matmul_transposed)(Tape *tape, Tensor *a, Tensor *b)
 static Tensor *multiply_pairs(Tape *tape, const char *operation, bool transposed, Tensor *a, Tensor *b)
 {
     int rank = a->shape.rank, batch = 1;
-    bool fits = rank >= 2 && rank == b->shape.rank &&
-                a->shape.dim[rank - 1] == b->shape.dim[transposed ? rank - 1 : rank - 2];
+    bool fits =
+        rank >= 2 && rank == b->shape.rank && a->shape.dim[rank - 1] == b->shape.dim[transposed ? rank - 1 : rank - 2];
     for (int i = 0; fits && i < rank - 2; i++) {
         fits = a->shape.dim[i] == b->shape.dim[i];
         batch *= a->shape.dim[i];

@@ -24,7 +24,8 @@ static void check_axis(Tape *tape, const char *operation, const Tensor *x, int a
 {
     char text[SHAPE_TEXT];
     if (axis < 0 || axis >= x->shape.rank)
-        die_misuse(tape_where(tape), "%s: '%s' %s has no axis %d", operation, x->name, shape_text(x->shape, text), axis);
+        die_misuse(tape_where(tape), "%s: '%s' %s has no axis %d", operation, x->name, shape_text(x->shape, text),
+                   axis);
 }
 
 /* ---- reshape ---- */
@@ -230,8 +231,9 @@ Tensor *(op_embedding)(Tape *tape, Tensor *table, const int *ids, Shape shape)
     char text[SHAPE_TEXT];
     size_t n = shape_size(shape);
     if (table->shape.rank != 2 || shape.rank >= MOST_DIMENSIONS)
-        die_misuse(tape_where(tape), "op_embedding: '%s' %s must be a table of rows, and the numbers have at most %d axes",
-                   table->name, shape_text(table->shape, text), MOST_DIMENSIONS - 1);
+        die_misuse(tape_where(tape),
+                   "op_embedding: '%s' %s must be a table of rows, and the numbers have at most %d axes", table->name,
+                   shape_text(table->shape, text), MOST_DIMENSIONS - 1);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= table->shape.dim[0])
             die_misuse(tape_where(tape), "op_embedding: there is no row %d in '%s' %s", ids[i], table->name,

@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-
 enum { MOST_THREADS = 64 };
 
 typedef struct {

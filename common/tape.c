@@ -99,7 +99,8 @@ Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Te
         return NULL;
     output->grad = arena_get(tape->arena, output->size * sizeof(real));
     Node *node = arena_get(tape->arena, sizeof *node);
-    *node = (Node){.operation = operation, .backward = backward, .output = output, .tape = tape, .previous = tape->last};
+    *node =
+        (Node){.operation = operation, .backward = backward, .output = output, .tape = tape, .previous = tape->last};
     if (n <= MOST_INPUTS) {
         memcpy(node->input, inputs, n * sizeof *inputs);
     } else {
@@ -182,7 +183,7 @@ static _Noreturn void die_nonfinite(const Tape *tape, const Tensor *loss)
                (double)loss->data[0], bad->name);
 }
 
-void (tape_backward)(Tape *tape, Tensor *loss)
+void(tape_backward)(Tape *tape, Tensor *loss)
 {
     char shape[SHAPE_TEXT];
     if (loss->size != 1)

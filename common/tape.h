@@ -67,7 +67,7 @@ void tape_backward(Tape *tape, Tensor *loss);
 const Tensor *tape_first_nonfinite(const Tape *tape);
 
 /* The line of the lab that calls is remembered in each tensor. */
-#define tape_input(tape, ...)    (tape_input)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define tape_input(tape, ...) (tape_input)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define tape_variable(tape, ...) (tape_variable)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define tape_backward(tape, ...) (tape_backward)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 

@@ -23,13 +23,13 @@ typedef struct {
 #define SCALAR ((Shape){0})
 
 typedef struct Tensor {
-    const char *name;  /* for messages and traces; never NULL */
-    Where where;       /* the line of the lab that made it */
+    const char *name; /* for messages and traces; never NULL */
+    Where where;      /* the line of the lab that made it */
     Shape shape;
-    size_t size;       /* number of elements: the product of the dimensions */
+    size_t size; /* number of elements: the product of the dimensions */
     real *data;
-    real *grad;        /* dLoss/dTensor, same shape; NULL where none is wanted */
-    int visited;       /* the tape's own mark */
+    real *grad;  /* dLoss/dTensor, same shape; NULL where none is wanted */
+    int visited; /* the tape's own mark */
 } Tensor;
 
 /* A tensor in ARENA, its numbers not set, without gradient.  NAME is not copied.

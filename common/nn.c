@@ -1,0 +1,124 @@
+/* nn.c: parameters and layers. */
+#include "nn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maths.h"
+#include "memory.h"
+
+Parameters *parameters_new(void)
+{
+    Parameters *parameters = memory_new(1, sizeof *parameters, "the parameters");
+    parameters->arena = arena_new();
+    return parameters;
+}
+
+void parameters_free(Parameters *parameters)
+{
+    if (!parameters)
+        return;
+    arena_free(parameters->arena);
+    free(parameters->tensor);
+    free(parameters);
+}
+
+size_t parameters_count(const Parameters *parameters)
+{
+    size_t count = 0;
+    for (int i = 0; i < parameters->n; i++)
+        count += parameters->tensor[i]->size;
+    return count;
+}
+
+uint64_t parameters_hash(const Parameters *parameters)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (int i = 0; i < parameters->n; i++) {
+        const unsigned char *bytes = (const unsigned char *)parameters->tensor[i]->data;
+        for (size_t j = 0; j < parameters->tensor[i]->size * sizeof(real); j++)
+            hash = (hash ^ bytes[j]) * 0x100000001b3;
+    }
+    return hash;
+}
+
+Tensor *parameter_constant(Parameters *parameters, const char *name, Shape shape, real value)
+{
+    char *own_name = arena_get(parameters->arena, strlen(name) + 1);
+    Tensor *tensor = tensor_new(parameters->arena, strcpy(own_name, name), shape);
+    tensor_want_gradient(parameters->arena, tensor);
+    for (size_t i = 0; i < tensor->size; i++)
+        tensor->data[i] = value;
+    if (parameters->n == parameters->capacity) {
+        parameters->capacity = parameters->capacity ? 2 * parameters->capacity : 16;
+        parameters->tensor =
+            memory_resize(parameters->tensor, parameters->capacity, sizeof *parameters->tensor, "the parameters");
+    }
+    return parameters->tensor[parameters->n++] = tensor;
+}
+
+Tensor *parameter_zeros(Parameters *parameters, const char *name, Shape shape)
+{
+    return parameter_constant(parameters, name, shape, 0);
+}
+
+Tensor *parameter_normal(Parameters *parameters, const char *name, Shape shape, real sd, Rng *rng)
+{
+    Tensor *tensor = parameter_zeros(parameters, name, shape);
+    for (size_t i = 0; i < tensor->size; i++)
+        tensor->data[i] = sd * rng_normal(rng);
+    return tensor;
+}
+
+Tensor *parameter_uniform(Parameters *parameters, const char *name, Shape shape, real limit, Rng *rng)
+{
+    Tensor *tensor = parameter_zeros(parameters, name, shape);
+    for (size_t i = 0; i < tensor->size; i++)
+        tensor->data[i] = rng_between(rng, -limit, limit);
+    return tensor;
+}
+
+Tensor *parameter_glorot(Parameters *parameters, const char *name, Shape shape, Rng *rng)
+{
+    Tensor like = {.shape = shape};
+    real limit = m_sqrt(6 / (real)(tensor_rows(&like) + tensor_columns(&like)));
+    return parameter_uniform(parameters, name, shape, limit, rng);
+}
+
+enum { NAME_MAX_LENGTH = 128 };
+
+/* "NAME.PART"; the parameter keeps a copy. */
+static const char *part_name(char text[NAME_MAX_LENGTH], const char *name, const char *part)
+{
+    snprintf(text, NAME_MAX_LENGTH, "%s.%s", name, part);
+    return text;
+}
+
+Linear linear_new(Parameters *parameters, const char *name, int in, int out, Rng *rng)
+{
+    char text[NAME_MAX_LENGTH];
+    Linear layer;
+    layer.weight = parameter_glorot(parameters, part_name(text, name, "weight"), SHAPE(in, out), rng);
+    layer.bias = parameter_zeros(parameters, part_name(text, name, "bias"), SHAPE(out));
+    return layer;
+}
+
+Tensor *linear(Tape *tape, const Linear *layer, Tensor *x)
+{
+    return op_add(tape, op_matmul(tape, x, layer->weight), layer->bias);
+}
+
+LayerNorm layer_norm_new(Parameters *parameters, const char *name, int d)
+{
+    char text[NAME_MAX_LENGTH];
+    LayerNorm layer;
+    layer.gain = parameter_constant(parameters, part_name(text, name, "gain"), SHAPE(d), 1);
+    layer.bias = parameter_zeros(parameters, part_name(text, name, "bias"), SHAPE(d));
+    return layer;
+}
+
+Tensor *layer_norm(Tape *tape, const LayerNorm *layer, Tensor *x)
+{
+    return op_layer_norm(tape, x, layer->gain, layer->bias, (real)1e-5);
+}
