@@ -1,5 +1,5 @@
 # make setup course   install what is missing, build, run the labs, write outputs/index.html
-# make setup check    install what is missing, run the tests
+# make setup check    install what is missing, build and pass the tests
 # make help           everything else
 
 MODE  ?= release
@@ -8,6 +8,8 @@ ifeq ($(origin CC),default)
 CC    := gcc
 endif
 ARCH  ?= native
+OUT   ?= outputs
+
 # The same bytes everywhere: no contraction or reordering at the compiler's
 # pleasure (docs/design.md, "The same bytes").
 NUMERIC  = -ffp-contract=off -fno-math-errno -fno-trapping-math
@@ -22,13 +24,13 @@ MACHINE ?= $(if $(filter x86_64 amd64,$(shell uname -m)),-march=$(ARCH) -mprefer
 CFLAGS   = -std=gnu11 $(OPT) $(MACHINE) $(NUMERIC) $(WARNINGS) $(WERROR) -pthread -Icommon
 LDFLAGS  = $(filter -fsanitize%,$(OPT)) -pthread $(STATIC)
 LDLIBS   = -lm
-STB     := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I stb 2>/dev/null || echo -I/usr/include/stb))
-CHECK    = $(shell pkg-config --cflags --libs check)
+STB      = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I stb))
+CHECK    = $(shell pkg-config --libs check)
 
 COMMON := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 LABS   := $(patsubst labs/%.c,%,$(wildcard labs/[0-9]*.c)) $(patsubst labs/%/main.c,%,$(wildcard labs/[0-9]*/main.c))
-TESTS  := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 LABS   := $(sort $(LABS))
+TESTS  := $(sort $(patsubst tests/%.c,%,$(wildcard tests/*.c)))
 
 .PHONY: all
 all: $(LABS:%=$(BUILD)/labs/%) ## build every lab
@@ -39,7 +41,8 @@ $(BUILD)/libcourse.a: $(COMMON)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(STB) -MMD -MP -c $< -o $@
+	$(CC) $(CFLAGS) $(SYSTEM) -MMD -MP -c $< -o $@
+$(BUILD)/common/raster.o $(BUILD)/tests/figure.o: SYSTEM = $(STB)
 
 # A lab is one file, or a folder with one file a chapter.
 .SECONDEXPANSION:
@@ -58,3 +61,131 @@ $(TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/tests/%.o $$(call others
 	$(CC) $^ $(LDFLAGS) $(CHECK) $(LDLIBS) -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- running -----------------------------------------------------------------
+
+.PHONY: course quick claims
+course quick: all ## run every lab (quick: a fifth of the work); one ledger, one page
+	@for lab in $(LABS); do $(BUILD)/labs/$$lab --quiet --out $(OUT) $(if $(filter quick,$@),--quick) $(ARGS) || exit 1; done
+	@sh docs/course_page.sh $(OUT)
+
+SEEDS ?= 20
+claims: all ## every claim over SEEDS seeds: how many hold
+	@for lab in $(LABS); do for seed in $$(seq 1001 $$((1000 + $(SEEDS)))); do \
+	    $(BUILD)/labs/$$lab --quiet --no-plots --seed $$seed --out build/claims/$$seed $(ARGS) || exit 1; done; done
+	@cat build/claims/*/*/claims.tsv | awk -F'\t' '$$1 != "id" { n[$$1]++; ok[$$1] += $$6 != "fails" } \
+	    END { for (id in n) printf "%d of %d\t%s\n", ok[id], n[id], id }' | sort -k4
+
+# ---- testing -----------------------------------------------------------------
+
+.PHONY: check tests run-tests asan valgrind tsan
+tests: $(TESTS:%=$(BUILD)/tests/%)
+run-tests: tests all
+	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
+
+# Gradients are checked in double, where central differences are exact enough.
+check: ## all tests: gradients in double, then everything in float
+	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients ops" run-tests
+	@$(MAKE) --no-print-directory WERROR=-Werror run-tests
+
+asan: ## all tests and quick labs under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory MODE=asan run-tests quick-labs
+
+tsan: ## quick labs with two threads under the thread sanitizer
+	@$(MAKE) --no-print-directory MODE=tsan ARGS="--threads 2" quick-labs
+
+valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-512)
+	@$(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
+	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite" quick-labs
+
+.PHONY: quick-labs
+quick-labs: all
+	@for lab in $(LABS); do echo "$$lab"; \
+	    $(UNDER) $(BUILD)/labs/$$lab --quick --quiet --no-plots --out $(BUILD)/outputs $(ARGS) || exit 1; done
+
+# The same bytes from other compilers, optimisation levels, vector widths,
+# processors and numbers of threads.  A variant that this machine cannot build
+# or run is skipped by name.
+VARIANTS ?= gcc-O3-avx2 gcc-O3-avx512 gcc-O0 clang-O3 clang-O0 arm64
+variant_gcc-O3-avx2   = CC=gcc OPT=-O3 ARCH=x86-64-v3
+variant_gcc-O3-avx512 = CC=gcc OPT=-O3 ARCH=x86-64-v4 ARGS="--threads 2"
+variant_gcc-O0        = CC=gcc OPT=-O0 ARCH=x86-64-v3
+variant_clang-O3      = CC=clang OPT=-O3 ARCH=x86-64-v3 ARGS="--threads 1"
+variant_clang-O0      = CC=clang OPT=-O0 ARCH=x86-64-v3
+variant_arm64         = CC=aarch64-linux-gnu-gcc OPT=-O2 MACHINE=-march=armv8-a STATIC=-static \
+                        UNDER=$(shell command -v qemu-aarch64 qemu-aarch64-static)
+can_gcc-O3-avx2   = grep -qw avx2 /proc/cpuinfo
+can_gcc-O3-avx512 = grep -qw avx512vl /proc/cpuinfo
+can_gcc-O0        = $(can_gcc-O3-avx2)
+can_clang-O3      = command -v clang && $(can_gcc-O3-avx2)
+can_clang-O0      = $(can_clang-O3)
+can_arm64         = command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64 || command -v qemu-aarch64-static
+# Times differ from run to run; a picture's bytes depend on the system's fonts.
+NOT_COMPARED = -x 'timing.tsv' -x '*_time.*' -x '*.png' -x '*.gp'
+
+.PHONY: identical $(VARIANTS:%=identical-%)
+identical: $(VARIANTS:%=identical-%) ## compare the bytes of compilers, vector widths, threads and processors
+	@first=; for v in $(VARIANTS); do here=build/identical/$$v/outputs; [ -d $$here ] || continue; \
+	    if [ -z "$$first" ]; then first=$$here; continue; fi; \
+	    diff -r $(NOT_COMPARED) $$first $$here || exit 1; echo "identical: $$first $$here"; done
+$(VARIANTS:%=identical-%): identical-%:
+	@rm -rf build/identical/$*/outputs
+	@if { $(can_$*); } >/dev/null 2>&1; then \
+	    $(MAKE) --no-print-directory BUILD=build/identical/$* $(variant_$*) quick-labs; \
+	else echo "skipped: $* (its compiler or processor is not here)"; fi
+
+.PHONY: golden
+golden: all ## rewrite the expected traces and the handouts' figures
+	@for lab in $(LABS); do mkdir -p tests/expected/$$lab docs/figures/$$lab; \
+	    $(BUILD)/labs/$$lab --quick --quiet --no-plots --out build/golden || exit 1; \
+	    cp build/golden/$$lab/trace.txt build/golden/$$lab/claims.tsv tests/expected/$$lab/; \
+	    $(BUILD)/labs/$$lab --quiet --out $(OUT) || exit 1; cp $(OUT)/$$lab/*.png docs/figures/$$lab/; done
+
+.PHONY: tidy book bench clean help
+tidy: ## static analysis: cppcheck and clang-tidy
+	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Icommon common labs
+	clang-tidy --quiet --warnings-as-errors='*' common/*.c $(wildcard labs/*.c labs/*/*.c) -- $(CFLAGS) $(STB)
+
+book: ## the handouts as one page: outputs/book.html
+	@mkdir -p $(OUT)
+	pandoc --standalone --embed-resources --toc --mathml --resource-path=docs --css docs/course.css \
+	    --metadata title="How language models came to be, in C" $(sort $(wildcard docs/[0-9]*.md)) docs/errata.md -o $(OUT)/book.html
+
+clean: ## remove what was built (outputs stay)
+	rm -rf build
+
+help: ## this list
+	@grep -hE '^[a-z][a-z -]*:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 18
+	@echo "NN                build and run lab NN: make 02 ARGS=\"--similar bank\""
+
+# ---- installing --------------------------------------------------------------
+
+# What is needed, how to see that it is there, and what packages call it.
+.PHONY: setup setup-identical
+setup: ## install what is missing: compiler, gnuplot, Check, stb, fonts, pandoc
+	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
+	need 'command -v gcc && echo "#include <stdio.h>" | gcc -E -' 'gcc libc6-dev'; need 'command -v pkg-config' pkg-config; \
+	need 'pkg-config --exists check' check; need 'pkg-config --exists stb' libstb-dev; \
+	need 'pkg-config --exists libzip' libzip-dev; \
+	need 'command -v gnuplot' gnuplot-nox; need 'command -v fc-list' fontconfig; \
+	need 'fc-list :lang=ko | grep -q .' fonts-nanum; need 'command -v pandoc' pandoc; $(INSTALL)
+
+setup-identical: ## install the other compilers that make identical compares
+	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
+	need 'command -v clang' clang; need 'command -v qemu-aarch64' qemu-user; \
+	need 'command -v aarch64-linux-gnu-gcc' 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross'; $(INSTALL)
+
+INSTALL = [ -z "$$missing" ] && exit 0; \
+	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	if command -v apt-get >/dev/null; then \
+	    echo "installing:$$missing"; $$root apt-get update -qq && \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	elif command -v brew >/dev/null; then \
+	    echo "installing:$$missing"; \
+	    brew install $$(echo "$$missing" | sed 's/gcc libc6-dev//; s/libstb-dev/stb/; s/libzip-dev/libzip/; s/gnuplot-nox/gnuplot/; s/fonts-nanum/font-nanum-gothic/'); \
+	else echo "install these with your system's package manager:$$missing"; exit 1; fi
+
+# With `make setup course`, nothing is compiled before setup is done.
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+$(COMMON) check: | setup
+endif
