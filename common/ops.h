@@ -72,6 +72,32 @@ Tensor *op_cross_entropy(Tape *tape, Tensor *logits, const int *targets);
 /* Mean over all elements of (prediction - target)^2; equal shapes. */
 Tensor *op_mean_squared_error(Tape *tape, Tensor *prediction, Tensor *target);
 
+/* ---- whole sequences through a recurrent cell (ops_recurrent.c) ---- */
+
+/* How a batch of sequences is walked: LENGTHS [B] (or NULL) says where each row
+ * ends: beyond, its state is carried unchanged, so that padding changes nothing;
+ * REVERSE starts at the last step. */
+typedef struct {
+    const int *lengths;
+    bool reverse;
+} Sequence;
+
+/* The gates' inputs x W_x + b of all steps are INPUTS [T, B, gates]; START [B, H]
+ * (or NULL: zeros) is the state before the first step; the result is all hidden
+ * states [T, B, H], in the order of time also under REVERSE.
+ *
+ * op_rnn, gates = H:   h_t = tanh(inputs_t + h_{t-1} W_h)              (Elman 1990)
+ * op_lstm, gates = 4H in the order i f g o (Hochreiter & Schmidhuber 1997, with
+ *     Gers 2000's forget gate):  c_t = f c_{t-1} + i g   h_t = o tanh(c_t);
+ *     CELLS (or NULL) receives all c_t [T, B, H]
+ * op_gru, gates = 3H in the order r z n (Cho 2014, in the form of cuDNN and
+ *     PyTorch: the reset gate acts on the product):  with u = h_{t-1} W_h + bias,
+ *     n = tanh(inputs_n + r u_n)   h_t = (1 - z) n + z h_{t-1} */
+Tensor *op_rnn(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *start, Sequence sequence);
+Tensor *op_lstm(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *start, Tensor *start_cell, Sequence sequence,
+                Tensor **cells);
+Tensor *op_gru(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *bias, Tensor *start, Sequence sequence);
+
 /* The line of the lab that calls is remembered in each tensor, for messages and
  * traces: op_add(tape, a, b) notes where it stands and calls the function. */
 #define op_add(tape, ...)               (op_add)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
@@ -101,5 +127,8 @@ Tensor *op_mean_squared_error(Tape *tape, Tensor *prediction, Tensor *target);
 #define op_layer_norm(tape, ...)         (op_layer_norm)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_cross_entropy(tape, ...)      (op_cross_entropy)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_mean_squared_error(tape, ...) (op_mean_squared_error)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_rnn(tape, ...)                (op_rnn)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_lstm(tape, ...)               (op_lstm)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_gru(tape, ...)                (op_gru)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 
 #endif

@@ -111,9 +111,18 @@ Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Te
     return tape->last = node;
 }
 
-/* Calls VISIT for each input of NODE. */
-static void each_input(Node *node, void (*visit)(Tensor *tensor))
+void tape_second_output(Node *node, Tensor *output)
 {
+    output->grad = arena_get(node->tape->arena, output->size * sizeof(real));
+    node->second_output = output;
+}
+
+/* Calls VISIT for each tensor that NODE wrote or read. */
+static void each_tensor(Node *node, void (*visit)(Tensor *tensor))
+{
+    visit(node->output);
+    if (node->second_output)
+        visit(node->second_output);
     for (int i = 0; i < MOST_INPUTS; i++)
         if (node->input[i])
             visit(node->input[i]);
@@ -138,14 +147,10 @@ static void forget_visit(Tensor *tensor)
 /* Clears the gradient of each tensor once, however many operations read it. */
 static void clear_gradients(Tape *tape)
 {
-    for (Node *node = tape->last; node; node = node->previous) {
-        clear_gradient(node->output);
-        each_input(node, clear_gradient);
-    }
-    for (Node *node = tape->last; node; node = node->previous) {
-        forget_visit(node->output);
-        each_input(node, forget_visit);
-    }
+    for (Node *node = tape->last; node; node = node->previous)
+        each_tensor(node, clear_gradient);
+    for (Node *node = tape->last; node; node = node->previous)
+        each_tensor(node, forget_visit);
 }
 
 static bool is_finite(const Tensor *tensor)

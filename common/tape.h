@@ -31,6 +31,7 @@ struct Node {
     const char *operation;
     BackwardFunction *backward;
     Tensor *output;
+    Tensor *second_output; /* or NULL */
     Tensor *input[MOST_INPUTS];
     Tensor **more_inputs; /* beyond MOST_INPUTS: a list ended by NULL, or NULL */
     void *saved;
@@ -88,5 +89,8 @@ Tensor *tape_output(Tape *tape, const char *name, Shape shape);
  * is given a gradient, and the caller may set node->saved. */
 Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Tensor *output, Tensor *const *inputs,
                int n);
+
+/* NODE has a second result, which gets a gradient too. */
+void tape_second_output(Node *node, Tensor *output);
 
 #endif
