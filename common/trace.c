@@ -554,10 +554,12 @@ void trace_table_end(Trace *trace)
 void trace_timing(Trace *trace, const char *name, double value, const char *unit)
 {
     char number[64];
-    snprintf(number, sizeof number, "\t%.4g\t", value);
+    snprintf(number, sizeof number, fabs(value) < 1000 ? "%.3g" : "%.0f", value);
     add_visibly(&trace->timing, name, "");
+    buffer_say(&trace->timing, "\t");
     buffer_say(&trace->timing, number);
+    buffer_say(&trace->timing, "\t");
     add_visibly(&trace->timing, unit, "");
     buffer_say(&trace->timing, "\n");
-    trace_aside(trace, "    %s: %.4g %s\n", name, value, unit);
+    trace_aside(trace, "    %s: %s %s\n", name, number, unit);
 }
