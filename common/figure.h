@@ -12,7 +12,13 @@
  * Labels, words and titles may hold anything a user typed: they reach gnuplot
  * as data only, never as a command or inside a double-quoted string.
  *
- * All arrays are copied by the call they are given to. */
+ * All arrays are copied by the call they are given to.  A value that is not
+ * finite is written NaN and drawn as a gap.  In the TSV a tab in a word is \t, a
+ * newline \n, a backslash \\; in the picture, control bytes are shown as
+ * Unicode's pictures of them and words too long for their place end in "…".
+ *
+ * A panel holds lines, bands, references and points, or bars (and horizontals),
+ * or one heatmap. */
 #ifndef FIGURE_H
 #define FIGURE_H
 
@@ -29,9 +35,18 @@ typedef struct Panel Panel;
 Figures *figures_new(const char *folder, bool draw);
 
 /* Waits for every gnuplot still at work (at most 60 s each), says which
- * figures failed and why, and returns how many did. */
+ * figures failed and why (once), and returns how many have in this run. */
 int figures_finish(Figures *figures);
 void figures_free(Figures *figures);
+
+/* A gnuplot that takes longer than this is stopped and counts as failed. */
+void figures_patience(Figures *figures, double seconds);
+
+/* The names of this run's figures in order (NULL behind the last), and whether
+ * there is a PNG.  A raster takes its name here too: each is used once. */
+void figures_add_name(Figures *figures, const char *name);
+const char *figures_name(const Figures *figures, int i);
+bool figures_drawn(const Figures *figures, int i);
 
 /* NAME is the file's stem: letters, digits and '_' only. */
 Figure *figure_begin(Figures *figures, const char *name, const char *title);
@@ -55,7 +70,8 @@ void panel_key(Panel *panel, KeyPlace place); /* default: below the plot */
 
 /* A curve through N points; and the same with a band from LOW to HIGH. */
 void panel_line(Panel *panel, const char *label, const real *x, const real *y, int n);
-void panel_band(Panel *panel, const char *label, const real *x, const real *y, const real *low, const real *high, int n);
+void panel_band(Panel *panel, const char *label, const real *x, const real *y, const real *low, const real *high,
+                int n);
 /* A thin dashed reference line: theory, chance. */
 void panel_reference(Panel *panel, const char *label, const real *x, const real *y, int n);
 void panel_horizontal(Panel *panel, const char *label, double y);
@@ -66,8 +82,8 @@ void panel_points(Panel *panel, const char *label, const real *x, const real *y,
 /* Grouped bars: one call a series, the same CATEGORIES each time; ERRORS (or
  * NULL) are half-lengths of error bars.  Values are printed above the bars
  * where there is room. */
-void panel_bars(Panel *panel, const char *label, const char *const *categories, const real *values,
-                const real *errors, int n);
+void panel_bars(Panel *panel, const char *label, const char *const *categories, const real *values, const real *errors,
+                int n);
 
 /* A matrix as colours, row 0 on top.  Labels may be NULL.  Cell values are
  * printed while they can be read.  MAGNITUDE: viridis from the smallest to the

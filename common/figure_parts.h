@@ -1,0 +1,71 @@
+/* figure_parts.h: what the three files of the figures share; labs use figure.h.
+ *
+ *     figure.c          what a figure is made of, and its TSV
+ *     figure_script.c   where everything goes on the picture, and the .gp
+ *     gnuplot.c         gnuplot at work in the background */
+#ifndef FIGURE_PARTS_H
+#define FIGURE_PARTS_H
+
+#include "figure.h"
+
+typedef enum { LINE, BAND, REFERENCE, HORIZONTAL, POINTS, BARS, HEATMAP } SeriesKind;
+
+typedef struct {
+    SeriesKind kind;
+    char *label;                /* for the key, or NULL */
+    int n;                      /* points, bars */
+    double *x, *y, *low, *high; /* each n, or NULL; a bar's value is y, its error low */
+    char **words;               /* n beside points, or n categories of bars, or NULL */
+    int rows, columns;          /* a heatmap */
+    real *cells;                /* rows x columns */
+    char **row_labels, **column_labels;
+    HeatmapColours colours;
+} Series;
+
+struct Panel {
+    char *title, *x_label, *y_label; /* or NULL */
+    bool log_x, log_y;
+    double x_low, x_high, y_low, y_high; /* equal: chosen */
+    KeyPlace key;
+    Series *series;
+    int count;
+    Figure *figure;
+};
+
+struct Figure {
+    Figures *figures;
+    char *name, *title;
+    int columns, panel_width, panel_height; /* 0: chosen */
+    Panel **panels;
+    int count;
+};
+
+/* Writes FOLDER/NAME.gp.  FONT is a family that gnuplot may use, or "". */
+void figure_write_script(const Figure *figure, const char *folder, const char *font);
+
+/* ---- gnuplot.c ---- */
+
+typedef struct Gnuplot Gnuplot;
+
+/* Looks for the program; NULL, after one warning, if there is none. */
+Gnuplot *gnuplot_find(const char *folder);
+
+/* A family with Hangul, and no character that gnuplot would interpret; ""
+ * after one warning if there is none. */
+const char *gnuplot_font(Gnuplot *gnuplot);
+
+/* Draws FOLDER/NAME.gp as soon as one of two places is free. */
+void gnuplot_draw(Gnuplot *gnuplot, const char *name);
+
+/* Waits for all; says what failed; returns how many have failed so far. */
+int gnuplot_finish(Gnuplot *gnuplot);
+
+/* A gnuplot that takes longer than this is stopped: 60 s unless said. */
+void gnuplot_patience(Gnuplot *gnuplot, double seconds);
+
+/* Whether NAME was drawn (or is still on its way) and did not fail. */
+bool gnuplot_drew(const Gnuplot *gnuplot, const char *name);
+
+void gnuplot_free(Gnuplot *gnuplot);
+
+#endif
