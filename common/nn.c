@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "maths.h"
 #include "memory.h"
 
@@ -86,6 +87,28 @@ Tensor *parameter_glorot(Parameters *parameters, const char *name, Shape shape, 
     return parameter_uniform(parameters, name, shape, limit, rng);
 }
 
+/* Row i less its part along each earlier row, then scaled to GAIN. */
+static void orthogonalise_row(real *matrix, int n, int i, real gain)
+{
+    real *row = matrix + (size_t)i * n;
+    for (int pass = 0; pass < 2; pass++) /* the second removes what rounding left */
+        for (int j = 0; j < i; j++) {
+            const real *other = matrix + (size_t)j * n;
+            kernel_axpy(n, -kernel_dot(row, other, n) / (gain * gain), other, row);
+        }
+    real scale = gain / m_sqrt(kernel_dot(row, row, n));
+    for (int k = 0; k < n; k++)
+        row[k] *= scale;
+}
+
+Tensor *parameter_orthogonal(Parameters *parameters, const char *name, int n, real gain, Rng *rng)
+{
+    Tensor *tensor = parameter_normal(parameters, name, SHAPE(n, n), 1, rng);
+    for (int i = 0; i < n; i++)
+        orthogonalise_row(tensor->data, n, i, gain);
+    return tensor;
+}
+
 enum { NAME_MAX_LENGTH = 128 };
 
 /* "NAME.PART"; the parameter keeps a copy. */
@@ -121,4 +144,46 @@ LayerNorm layer_norm_new(Parameters *parameters, const char *name, int d)
 Tensor *layer_norm(Tape *tape, const LayerNorm *layer, Tensor *x)
 {
     return op_layer_norm(tape, x, layer->gain, layer->bias, (real)1e-5);
+}
+
+static int gates_of(CellKind kind)
+{
+    return kind == CELL_RNN ? 1 : kind == CELL_LSTM ? 4 : 3;
+}
+
+Recurrent recurrent_new(Parameters *parameters, const char *name, CellKind kind, int in, int hidden, Rng *rng)
+{
+    char text[NAME_MAX_LENGTH];
+    int gates = gates_of(kind) * hidden;
+    real limit = 1 / m_sqrt((real)hidden);
+    Recurrent layer = {.kind = kind, .hidden = hidden};
+    layer.input_weight =
+        parameter_uniform(parameters, part_name(text, name, "input_weight"), SHAPE(in, gates), limit, rng);
+    layer.weight = parameter_uniform(parameters, part_name(text, name, "weight"), SHAPE(hidden, gates), limit, rng);
+    layer.bias = parameter_uniform(parameters, part_name(text, name, "bias"), SHAPE(gates), limit, rng);
+    if (kind == CELL_GRU)
+        layer.recurrent_bias =
+            parameter_uniform(parameters, part_name(text, name, "recurrent_bias"), SHAPE(gates), limit, rng);
+    return layer;
+}
+
+Tensor *recurrent(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, Sequence sequence)
+{
+    Tensor *inputs = op_add(tape, op_matmul(tape, x, layer->input_weight), layer->bias);
+    if (layer->kind == CELL_RNN)
+        return op_rnn(tape, inputs, layer->weight, start, sequence);
+    if (layer->kind == CELL_LSTM)
+        return op_lstm(tape, inputs, layer->weight, start, NULL, sequence, NULL);
+    return op_gru(tape, inputs, layer->weight, layer->recurrent_bias, start, sequence);
+}
+
+void recurrent_set_bias(const Recurrent *layer, Gate gate, real value)
+{
+    if ((int)gate >= gates_of(layer->kind))
+        die_misuse(HERE, "recurrent_set_bias: '%s' has no gate %d", layer->bias->name, (int)gate);
+    for (int j = 0; j < layer->hidden; j++) {
+        layer->bias->data[(size_t)gate * layer->hidden + j] = value;
+        if (layer->recurrent_bias)
+            layer->recurrent_bias->data[(size_t)gate * layer->hidden + j] = 0;
+    }
 }

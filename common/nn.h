@@ -38,6 +38,9 @@ Tensor *parameter_constant(Parameters *parameters, const char *name, Shape shape
 Tensor *parameter_normal(Parameters *parameters, const char *name, Shape shape, real sd, Rng *rng);
 Tensor *parameter_uniform(Parameters *parameters, const char *name, Shape shape, real limit, Rng *rng);
 Tensor *parameter_glorot(Parameters *parameters, const char *name, Shape shape, Rng *rng);
+/* GAIN times a random orthogonal matrix [n, n], all of whose singular values are
+ * GAIN (Saxe 2014): Gram-Schmidt on normal columns. */
+Tensor *parameter_orthogonal(Parameters *parameters, const char *name, int n, real gain, Rng *rng);
 
 /* y = x W + b with W [in, out], b [out]; x [..., in].  Names: "NAME.weight", "NAME.bias". */
 typedef struct {
@@ -52,5 +55,26 @@ typedef struct {
 } LayerNorm;
 LayerNorm layer_norm_new(Parameters *parameters, const char *name, int d);
 Tensor *layer_norm(Tape *tape, const LayerNorm *layer, Tensor *x);
+
+/* A recurrent layer of IN inputs and HIDDEN units over whole sequences.  Weights
+ * and biases are uniform in -1/sqrt(H) ... 1/sqrt(H), as in PyTorch.  Gates stand
+ * side by side: LSTM i f g o, GRU r z n.  Names: "NAME.input_weight" [in, gates],
+ * "NAME.weight" [H, gates], "NAME.bias" [gates], and for the GRU, whose
+ * candidate needs a bias of its own inside the reset, "NAME.recurrent_bias". */
+typedef enum { CELL_RNN, CELL_LSTM, CELL_GRU } CellKind;
+typedef enum { LSTM_INPUT, LSTM_FORGET, LSTM_CANDIDATE, LSTM_OUTPUT, GRU_RESET = 0, GRU_UPDATE, GRU_CANDIDATE } Gate;
+typedef struct {
+    CellKind kind;
+    int hidden;
+    Tensor *input_weight, *weight, *bias, *recurrent_bias;
+} Recurrent;
+Recurrent recurrent_new(Parameters *parameters, const char *name, CellKind kind, int in, int hidden, Rng *rng);
+
+/* X [T, B, in] -> all hidden states [T, B, H]; START [B, H] or NULL. */
+Tensor *recurrent(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, Sequence sequence);
+
+/* Sets the bias of one gate: recurrent_set_bias(&layer, LSTM_FORGET, 1) is
+ * Gers 2000's open forget gate. */
+void recurrent_set_bias(const Recurrent *layer, Gate gate, real value);
 
 #endif
