@@ -19,7 +19,8 @@
 typedef struct WordWorld WordWorld;
 
 /* ZIPF is the exponent of the categories' frequencies (1.2 is mild, 1.8 makes
- * many rare words).  NOISE is the share of sentences that say nothing about a
+ * many rare words; that of the families of pairs is always 0.7, so that each pair
+ * is met often enough).  NOISE is the share of sentences that say nothing about a
  * word's category ("i saw the <any word> yesterday ."). */
 WordWorld *wordworld_new(double zipf, double noise);
 void wordworld_free(WordWorld *world);
