@@ -53,9 +53,9 @@ static inline Vector multiply_add(Vector a, Vector b, Vector c)
 
 /* ---- the matrix product ------------------------------------------------------ */
 
-/* One tile of C, TILE_ROWS x TILE_COLUMNS, held in registers while k runs.
- * A is packed as k columns of TILE_ROWS, B as k rows of TILE_COLUMNS. */
-static void tile_product(int k, const real *a, const real *b, real *c, int c_row, bool add)
+/* One tile of C, TILE_ROWS x TILE_COLUMNS, held in registers while k runs.  A is
+ * packed as k columns of TILE_ROWS; B is k rows of TILE_COLUMNS, B_ROW apart. */
+static void tile_product(int k, const real *a, const real *b, int b_row, real *c, int c_row, bool add)
 {
     Vector sum[TILE_ROWS][TILE_VECTORS];
 #pragma GCC unroll 12
@@ -63,7 +63,7 @@ static void tile_product(int k, const real *a, const real *b, real *c, int c_row
 #pragma GCC unroll 2
         for (int j = 0; j < TILE_VECTORS; j++)
             sum[i][j] = add ? load(c + i * c_row + j * WIDTH) : (Vector){0};
-    for (int p = 0; p < k; p++, a += TILE_ROWS, b += TILE_COLUMNS) {
+    for (int p = 0; p < k; p++, a += TILE_ROWS, b += b_row) {
         Vector left = load(b), right = load(b + WIDTH);
 #pragma GCC unroll 12
         for (int i = 0; i < TILE_ROWS; i++) {
@@ -80,13 +80,14 @@ static void tile_product(int k, const real *a, const real *b, real *c, int c_row
 }
 
 /* A tile that sticks out of C is computed in a full one beside it. */
-static void edge_product(int rows, int columns, int k, const real *a, const real *b, real *c, int c_row, bool add)
+static void edge_product(int rows, int columns, int k, const real *a, const real *b, int b_row, real *c, int c_row,
+                         bool add)
 {
     real tile[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64))) = {0};
     if (add)
         for (int i = 0; i < rows; i++)
             memcpy(tile + i * TILE_COLUMNS, c + i * c_row, columns * sizeof(real));
-    tile_product(k, a, b, tile, TILE_COLUMNS, add);
+    tile_product(k, a, b, b_row, tile, TILE_COLUMNS, add);
     for (int i = 0; i < rows; i++)
         memcpy(c + i * c_row, tile + i * TILE_COLUMNS, columns * sizeof(real));
 }
@@ -136,30 +137,52 @@ static real *scratch(size_t elements)
     return space;
 }
 
+/* Whether B may be read where it lies: its rows are contiguous, and so few rows
+ * of C use it that packing it would cost more than it saves. */
+static bool reads_in_place(const Product *q, int m)
+{
+    enum { FEW_ROWS = 64 };
+    return q->b.column == 1 && m <= FEW_ROWS;
+}
+
+/* Rows FIRST ... FIRST + M of C from DEEP packed elements of k. */
+static void product_tiles(const Product *q, int first, int m, int start, int deep, const real *a_strips,
+                          const real *b_strips)
+{
+    bool add = q->add || start > 0, in_place = reads_in_place(q, m);
+    for (int j = 0; j < q->n; j += TILE_COLUMNS) {
+        int columns = q->n - j < TILE_COLUMNS ? q->n - j : TILE_COLUMNS;
+        bool direct = in_place && columns == TILE_COLUMNS;
+        const real *b = direct     ? q->b.data + (long)start * q->b.row + j
+                        : in_place ? b_strips
+                                   : b_strips + (size_t)j * deep;
+        int b_row = direct ? q->b.row : TILE_COLUMNS;
+        for (int i = 0; i < m; i += TILE_ROWS) {
+            int rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
+            real *c = q->c + (long)(first + i) * q->c_row + j;
+            if (rows == TILE_ROWS && columns == TILE_COLUMNS)
+                tile_product(deep, a_strips + (size_t)i * deep, b, b_row, c, q->c_row, add);
+            else
+                edge_product(rows, columns, deep, a_strips + (size_t)i * deep, b, b_row, c, q->c_row, add);
+        }
+    }
+}
+
 static void product_rows(int part, void *context)
 {
     const Product *q = context;
     int first = part * q->rows_each, m = q->m - first < q->rows_each ? q->m - first : q->rows_each;
+    int packed_from = reads_in_place(q, m) ? q->n / TILE_COLUMNS * TILE_COLUMNS : 0; /* columns of B to pack */
     size_t a_size = (size_t)round_up(m, TILE_ROWS) * DEPTH;
-    real *a_strips = scratch(a_size + (size_t)round_up(q->n, TILE_COLUMNS) * DEPTH), *b_strips = a_strips + a_size;
+    size_t b_size = (size_t)round_up(q->n - packed_from, TILE_COLUMNS) * DEPTH;
+    real *a_strips = scratch(a_size + b_size), *b_strips = a_strips + a_size;
     for (int start = 0; start < q->k; start += DEPTH) {
         int deep = q->k - start < DEPTH ? q->k - start : DEPTH;
-        bool add = q->add || start > 0;
-        pack(deep, m, q->a.data + (long)first * q->a.row + (long)start * q->a.column, q->a.column, q->a.row, TILE_ROWS,
-             a_strips);
-        pack(deep, q->n, q->b.data + (long)start * q->b.row, q->b.row, q->b.column, TILE_COLUMNS, b_strips);
-        for (int j = 0; j < q->n; j += TILE_COLUMNS) {
-            int columns = q->n - j < TILE_COLUMNS ? q->n - j : TILE_COLUMNS;
-            for (int i = 0; i < m; i += TILE_ROWS) {
-                int rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
-                const real *a = a_strips + (size_t)i * deep, *b = b_strips + (size_t)j * deep;
-                real *c = q->c + (long)(first + i) * q->c_row + j;
-                if (rows == TILE_ROWS && columns == TILE_COLUMNS)
-                    tile_product(deep, a, b, c, q->c_row, add);
-                else
-                    edge_product(rows, columns, deep, a, b, c, q->c_row, add);
-            }
-        }
+        const real *a = q->a.data + (long)first * q->a.row + (long)start * q->a.column;
+        const real *b = q->b.data + (long)start * q->b.row + (long)packed_from * q->b.column;
+        pack(deep, m, a, q->a.column, q->a.row, TILE_ROWS, a_strips);
+        pack(deep, q->n - packed_from, b, q->b.row, q->b.column, TILE_COLUMNS, b_strips);
+        product_tiles(q, first, m, start, deep, a_strips, b_strips);
     }
 }
 
@@ -228,8 +251,16 @@ real kernel_sum(const real *x, int n)
 
 real kernel_max(const real *x, int n)
 {
-    real largest = x[0];
-    for (int i = 1; i < n; i++)
+    real lane[LANES], largest = x[0];
+    int whole = n / LANES * LANES;
+    for (int l = 0; l < LANES; l++)
+        lane[l] = x[0];
+    for (int i = 0; i < whole; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    for (int l = 0; l < LANES; l++)
+        largest = lane[l] > largest ? lane[l] : largest;
+    for (int i = whole; i < n; i++)
         largest = x[i] > largest ? x[i] : largest;
     return largest;
 }

@@ -230,10 +230,21 @@ static void weight_gradient(const Walk *w, Node *node, const real *du)
                   w->weight->grad, w->gates, true, w->threads);
 }
 
+/* W^T, laid out once so that each step reads it along its rows. */
+static const real *transposed_weight(const Walk *w, Arena *arena)
+{
+    real *turned = arena_get(arena, w->weight->size * sizeof(real));
+    for (int i = 0; i < w->hidden; i++)
+        for (int j = 0; j < w->gates; j++)
+            turned[(size_t)j * w->hidden + i] = w->weight->data[(size_t)i * w->gates + j];
+    return turned;
+}
+
 static void walk_backward(Node *node, Kind kind)
 {
     const Walk *w = node->saved;
     size_t step = (size_t)w->batch * w->gates, all = (size_t)w->steps * step;
+    const real *turned = transposed_weight(w, tape_arena(node->tape));
     real *da = arena_get(tape_arena(node->tape), all * sizeof(real));
     real *du = kind == GRU ? arena_get(tape_arena(node->tape), all * sizeof(real)) : da;
     for (int i = w->steps - 1; i >= 0; i--) {
@@ -242,7 +253,7 @@ static void walk_backward(Node *node, Kind kind)
             backward_row(w, kind, i, row, da, du);
         if (dh_before)
             kernel_matmul(w->batch, w->hidden, w->gates, strided(du + (size_t)time_of(w, i) * step, w->gates),
-                          strided_transposed(w->weight->data, w->gates), dh_before, w->hidden, true, w->threads);
+                          strided(turned, w->hidden), dh_before, w->hidden, true, w->threads);
     }
     if (w->inputs->grad)
         kernel_axpy((int)all, 1, da, w->inputs->grad);
