@@ -194,7 +194,7 @@ Tensor *(op_sigmoid)(Tape *tape, Tensor *x)
 static void relu_forward(size_t n, const real *x, real *y)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = x[i] > 0 ? x[i] : 0 * x[i]; /* 0 x keeps a NaN visible */
+        y[i] = x[i] <= 0 ? 0 : x[i]; /* a NaN is not <= 0 and stays visible */
 }
 
 static void relu_backward(Node *node)

@@ -4,7 +4,7 @@
 #include "kernels.h"
 #include "maths.h"
 
-/* y = e^(x - max) / sum over one row of n; returns log sum e^x. */
+/* y = e^(x - max) / sum over one row of n; returns the sum of e^(x - max). */
 static real softmax_row(int n, const real *x, real *y)
 {
     real largest = kernel_max(x, n);
@@ -13,7 +13,7 @@ static real softmax_row(int n, const real *x, real *y)
     real sum = kernel_sum(y, n);
     for (int i = 0; i < n; i++)
         y[i] /= sum;
-    return largest + m_log(sum);
+    return sum;
 }
 
 /* The same over the elements whose mask is not 0; the others get exactly 0. */
@@ -152,14 +152,16 @@ typedef struct {
     real *probabilities;
 } CrossEntropy;
 
+/* -log softmax(x)[t] = log sum e^(x - max) - (x_t - max): the largest logit is
+ * not added back, which would cost the loss of a sure answer its digits. */
 static real cross_entropy_forward(int rows, int n, const real *logits, CrossEntropy *saved)
 {
     real total = 0;
     for (int r = 0; r < rows; r++) {
         const real *x = logits + (size_t)r * n;
-        real log_sum = softmax_row(n, x, saved->probabilities + (size_t)r * n);
+        real sum = softmax_row(n, x, saved->probabilities + (size_t)r * n);
         if (saved->targets[r] >= 0)
-            total += log_sum - x[saved->targets[r]];
+            total += m_log(sum) - (x[saved->targets[r]] - kernel_max(x, n));
         saved->counted += saved->targets[r] >= 0;
     }
     return saved->counted ? total / saved->counted : 0;

@@ -234,6 +234,10 @@ Tensor *(op_embedding)(Tape *tape, Tensor *table, const int *ids, Shape shape)
         die_misuse(tape_where(tape),
                    "op_embedding: '%s' %s must be a table of rows, and the numbers have at most %d axes", table->name,
                    shape_text(table->shape, text), MOST_DIMENSIONS - 1);
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] < 0)
+            die_misuse(tape_where(tape), "op_embedding: the shape %s of the numbers has a negative dimension",
+                       shape_text(shape, text));
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= table->shape.dim[0])
             die_misuse(tape_where(tape), "op_embedding: there is no row %d in '%s' %s", ids[i], table->name,
