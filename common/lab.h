@@ -12,9 +12,11 @@
  *             ...
  *             {0}};
  *         const LabOption options[] = {
- *             {.name = "window", .value = "N", .help = "words on each side", .whole = &self.window, .low = 1, .high =
- * 50}, {0}}; return lab_main(argc, argv, &(LabInfo){ .stem = "02_word2vec", .title = "Word2Vec: a word is known by its
- * neighbours", .steps = steps, .options = options}, &self);
+ *             {.name = "window", .value = "N", .help = "words on each side", .whole = &self.window, .low = 1, .high = 50},
+ *             {0}};
+ *         return lab_main(argc, argv, &(LabInfo){
+ *             .stem = "02_word2vec", .title = "Word2Vec: a word is known by its neighbours",
+ *             .steps = steps, .options = options}, &self);
  *     }
  *
  * The frame gives every lab the same command line (--help shows it), opens the
@@ -58,13 +60,13 @@ typedef struct {
 
 /* One option of the lab's own: exactly one of the four targets is set. */
 typedef struct {
-    const char *name;  /* "corpus" for --corpus */
-    const char *value; /* what --help calls its value: "FILE"; NULL for a switch */
+    const char *name;   /* "corpus" for --corpus */
+    const char *value;  /* what --help calls its value: "FILE"; NULL for a switch */
     const char *help;
-    const char **text; /* any text */
-    int *whole;        /* a whole number from LOW to HIGH */
-    double *number;    /* a number from LOW to HIGH */
-    bool *given;       /* a switch: set to true */
+    const char **text;  /* any text (valid UTF-8) */
+    int *whole;         /* a whole number from LOW to HIGH */
+    double *number;     /* a number from LOW to HIGH */
+    bool *given;        /* a switch: set to true */
     double low, high;
     const char *const *choices; /* for TEXT: the only texts allowed, ended by NULL (or NULL: any) */
 } LabOption;
