@@ -58,8 +58,7 @@ Figures *figures_new(const char *folder, bool draw)
     Figures *figures = memory_new(1, sizeof *figures, "the figures");
     figures->folder = memory_copy_text(folder);
     figures->draw = draw;
-    figures->gnuplot = NULL;
-    (void)gnuplot_find; // the scripts come next
+    figures->gnuplot = draw ? gnuplot_find(folder) : NULL;
     return figures;
 }
 
