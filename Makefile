@@ -85,7 +85,7 @@ run-tests: tests all
 
 # Gradients are checked in double, where central differences are exact enough.
 check: ## all tests: gradients in double, then everything in float
-	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients ops recurrent" run-tests
+	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients ops recurrent transformer" run-tests
 	@$(MAKE) --no-print-directory WERROR=-Werror run-tests
 
 asan: ## all tests and quick labs under the address and undefined-behaviour sanitizers

@@ -155,7 +155,7 @@ START_TEST(padding_changes_nothing)
                 Tensor *own = fused(alone, kind, &one, (Sequence){NULL, reverse});
                 int final = reverse ? 0 : lengths[row] - 1;
                 tape_backward(alone, op_sum(alone, op_slice(alone, own, 0, final, final + 1)));
-                assert_close("last state", last->data + row * H, own->data + (size_t)final * H, H);
+                assert_close("last state", last->data + row * H, own->data + (size_t) final * H, H);
                 assert_close("start'", whole.start->grad + row * H, one.start->grad, H);
                 for (int t = 0; t < T; t++)
                     for (int j = 0; j < gates_of[kind] * H; j++) {

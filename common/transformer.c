@@ -1,0 +1,132 @@
+/* transformer.c: attention and blocks from the operations of ops.h. */
+#include "transformer.h"
+
+#include <stdio.h>
+
+#include "maths.h"
+
+Tensor *scaled_dot_product_attention(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, Tensor **weights)
+{
+    real scale = 1 / m_sqrt((real)tensor_columns(q));
+    Tensor *scores = op_scale(tape, op_batched_matmul_transposed(tape, q, k), scale); /* [..., T, S] */
+    Tensor *softmax = op_softmax(tape, scores, mask);
+    if (weights)
+        *weights = softmax;
+    return op_batched_matmul(tape, softmax, v); /* [..., T, d_v] */
+}
+
+enum { NAME_LENGTH = 128 };
+
+static const char *part(char text[NAME_LENGTH], const char *name, const char *piece)
+{
+    snprintf(text, NAME_LENGTH, "%s.%s", name, piece);
+    return text;
+}
+
+Attention attention_new(Parameters *parameters, const char *name, int d, int heads, Rng *rng)
+{
+    char text[NAME_LENGTH];
+    if (heads < 1 || d % heads)
+        die_misuse(HERE, "attention '%s': %d heads do not divide the width %d", name, heads, d);
+    Attention layer = {.d = d, .heads = heads};
+    layer.query = linear_new(parameters, part(text, name, "query"), d, d, rng);
+    layer.key = linear_new(parameters, part(text, name, "key"), d, d, rng);
+    layer.value = linear_new(parameters, part(text, name, "value"), d, d, rng);
+    layer.output = linear_new(parameters, part(text, name, "output"), d, d, rng);
+    return layer;
+}
+
+/* [B, T, d] -> [B, h, T, d / h] */
+static Tensor *split_heads(Tape *tape, Tensor *x, int heads)
+{
+    int batch = x->shape.dim[0], positions = x->shape.dim[1], d = x->shape.dim[2];
+    return op_transpose(tape, op_reshape(tape, x, SHAPE(batch, positions, heads, d / heads)), 1, 2);
+}
+
+Tensor *attention(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
+{
+    Tensor *q = split_heads(tape, linear(tape, &layer->query, from), layer->heads);
+    Tensor *k = split_heads(tape, linear(tape, &layer->key, at), layer->heads);
+    Tensor *v = split_heads(tape, linear(tape, &layer->value, at), layer->heads);
+    Tensor *heads = scaled_dot_product_attention(tape, q, k, v, mask, weights);
+    return linear(tape, &layer->output, op_reshape(tape, op_transpose(tape, heads, 1, 2), from->shape));
+}
+
+Tensor *mask_causal(Tape *tape, int positions)
+{
+    Tensor *mask = tape_input(tape, "causal mask", SHAPE(positions, positions), NULL);
+    for (int t = 0; t < positions; t++)
+        for (int s = 0; s <= t; s++)
+            mask->data[t * positions + s] = 1;
+    return mask;
+}
+
+Tensor *mask_padding(Tape *tape, const int *lengths, int batch, int heads, int from, int at, bool causal)
+{
+    Tensor *mask = tape_input(tape, "padding mask", SHAPE(batch, heads, from, at), NULL);
+    real *row = mask->data;
+    for (int b = 0; b < batch; b++)
+        for (int h = 0; h < heads; h++)
+            for (int t = 0; t < from; t++, row += at)
+                for (int s = 0; s < at; s++)
+                    row[s] = (!lengths || s < lengths[b]) && (!causal || s <= t);
+    return mask;
+}
+
+void positions_sinusoidal(real *table, int positions, int d)
+{
+    const double log_10000 = 9.210340371976184;
+    for (int i = 0; i < d; i++) {
+        double frequency = exp64(-log_10000 * (i / 2 * 2) / d);
+        for (int pos = 0; pos < positions; pos++)
+            table[pos * d + i] = (real)(i % 2 ? cos64(pos * frequency) : sin64(pos * frequency));
+    }
+}
+
+Block block_new(Parameters *parameters, const char *name, BlockSettings settings, Rng *rng)
+{
+    char text[NAME_LENGTH];
+    Block layer = {.settings = settings};
+    int d = settings.d;
+    layer.self = attention_new(parameters, part(text, name, "self"), d, settings.heads, rng);
+    layer.self_norm = layer_norm_new(parameters, part(text, name, "self_norm"), d);
+    if (settings.cross) {
+        layer.cross = attention_new(parameters, part(text, name, "cross"), d, settings.heads, rng);
+        layer.cross_norm = layer_norm_new(parameters, part(text, name, "cross_norm"), d);
+    }
+    layer.inner = linear_new(parameters, part(text, name, "inner"), d, settings.feed_forward, rng);
+    layer.outer = linear_new(parameters, part(text, name, "outer"), settings.feed_forward, d, rng);
+    layer.feed_norm = layer_norm_new(parameters, part(text, name, "feed_norm"), d);
+    return layer;
+}
+
+/* What a sublayer reads: x itself, or x normalised first. */
+static Tensor *before(Tape *tape, const Block *layer, const LayerNorm *norm, Tensor *x)
+{
+    return layer->settings.pre_norm ? layer_norm(tape, norm, x) : x;
+}
+
+/* x + f(x), normalised afterwards under Post-Norm. */
+static Tensor *after(Tape *tape, const Block *layer, const LayerNorm *norm, Tensor *x, Tensor *f, Rng *dropout)
+{
+    if (dropout && layer->settings.dropout > 0)
+        f = op_dropout(tape, f, layer->settings.dropout, dropout);
+    Tensor *sum = op_add(tape, x, f);
+    return layer->settings.pre_norm ? sum : layer_norm(tape, norm, sum);
+}
+
+Tensor *block(Tape *tape, const Block *layer, Tensor *x, BlockView view)
+{
+    Tensor *in = before(tape, layer, &layer->self_norm, x);
+    x = after(tape, layer, &layer->self_norm, x, attention(tape, &layer->self, in, in, view.mask, view.weights),
+              view.dropout);
+    if (layer->settings.cross) {
+        in = before(tape, layer, &layer->cross_norm, x);
+        Tensor *seen = attention(tape, &layer->cross, in, view.memory, view.memory_mask, view.cross_weights);
+        x = after(tape, layer, &layer->cross_norm, x, seen, view.dropout);
+    }
+    in = before(tape, layer, &layer->feed_norm, x);
+    Tensor *inner = linear(tape, &layer->inner, in);
+    inner = layer->settings.gelu ? op_gelu(tape, inner) : op_relu(tape, inner);
+    return after(tape, layer, &layer->feed_norm, x, linear(tape, &layer->outer, inner), view.dropout);
+}
