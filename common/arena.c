@@ -1,12 +1,15 @@
 /* arena.c: a chain of blocks and a mark that moves through them. */
 #include "arena.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
 
 enum { ALIGNMENT = 64, FIRST_BLOCK = 1 << 16 };
+
+static const char *const what_for = "the tensors of a training step";
 
 typedef struct Block {
     struct Block *next;
@@ -22,7 +25,7 @@ struct Arena {
 static Block *block_new(size_t size)
 {
     Block *block = memory_new(1, sizeof *block, "an arena");
-    block->bytes = memory_new(size, 1, "the tensors of a training step");
+    block->bytes = memory_new(size, 1, what_for);
     block->size = size;
     return block;
 }
@@ -49,6 +52,8 @@ void arena_free(Arena *arena)
 
 void *arena_get(Arena *arena, size_t bytes)
 {
+    if (bytes > SIZE_MAX - ALIGNMENT)
+        return memory_new(bytes, 1, what_for); /* says so and ends the program */
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     Block *block = arena->current;
     while (block->size - block->used < bytes) {

@@ -1,6 +1,7 @@
 /* kernels.c: the matrix product in register tiles, and sums in fixed lanes. */
 #include "kernels.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,17 +125,26 @@ static int round_up(int n, int multiple)
     return (n + multiple - 1) / multiple * multiple;
 }
 
-/* Packing space of each thread, kept from call to call and grown on demand. */
+/* Packing space of each thread, kept from call to call, grown on demand, and
+ * released when the thread ends (what a key's destructor is for). */
+static pthread_key_t space_key;
+
+static void make_space_key(void)
+{
+    pthread_key_create(&space_key, free);
+}
+
 static real *scratch(size_t elements)
 {
-    static _Thread_local real *space;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static _Thread_local size_t size;
+    pthread_once(&once, make_space_key);
     if (elements > size) {
-        free(space);
-        space = memory_new(elements, sizeof(real), "packed matrices");
+        free(pthread_getspecific(space_key));
+        pthread_setspecific(space_key, memory_new(elements, sizeof(real), "packed matrices"));
         size = elements;
     }
-    return space;
+    return pthread_getspecific(space_key);
 }
 
 /* Whether B may be read where it lies: its rows are contiguous, and so few rows
@@ -192,7 +202,7 @@ void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row
     if (k == 0 && !add)
         for (int i = 0; i < m; i++)
             memset(c + (long)i * c_row, 0, n * sizeof(real));
-    if ((double)m * n * k < WORTH_SHARING)
+    if ((double)m * n * k < WORTH_SHARING || threads < 1)
         threads = 1;
     int rows_each = round_up((m + threads - 1) / threads, TILE_ROWS);
     Product product = {m, n, k, c_row, rows_each, a, b, c, add};
@@ -247,6 +257,18 @@ real kernel_sum(const real *x, int n)
     for (int i = whole; i < n; i++)
         lane[i - whole] += x[i];
     return add_lanes(lane);
+}
+
+double kernel_squares(const real *x, int n)
+{
+    double lane[LANES] = {0};
+    for (int i = 0; i < n; i += LANES)
+        for (int j = 0; j < LANES && i + j < n; j++)
+            lane[j] += (double)x[i + j] * (double)x[i + j];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
 }
 
 real kernel_max(const real *x, int n)

@@ -46,6 +46,10 @@ real kernel_dot(const real *x, const real *y, int n);
 real kernel_sum(const real *x, int n);
 real kernel_max(const real *x, int n);
 
+/* The sum of squares, in double: the square of a float that is fine may be 0 or
+ * infinite in a float.  In the same 16 lanes. */
+double kernel_squares(const real *x, int n);
+
 /* y += a x */
 void kernel_axpy(int n, real a, const real *x, real *y);
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "die.h"
 #include "test.h"
 
 typedef struct {
@@ -65,18 +66,20 @@ static inline const char *death_end(Death death, int status, const char *file, i
     })
 
 /* The message is one line, and TEXT is in it. */
-#define ASSERT_SAYS(said, text)                                                                                        \
-    do {                                                                                                               \
-        ck_assert_msg(strstr(said, text), "%s:%d: said \"%s\", not \"%s\"", __FILE__, __LINE__, said, text);           \
-        ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1, "not one line: %s", said);                        \
-    } while (0)
+static inline void assert_says(const char *said, const char *text, const char *file, int line)
+{
+    ck_assert_msg(strstr(said, text), "%s:%d: said \"%s\", not \"%s\"", file, line, said, text);
+    ck_assert_msg(strchr(said, '\n') == said + strlen(said) - 1, "%s:%d: not one line: \"%s\"", file, line, said);
+}
+#define ASSERT_SAYS(said, text) assert_says(said, text, __FILE__, __LINE__)
 
-/* The message names the line of this file where the macro stands. */
-#define ASSERT_SAYS_LINE(said, line)                                                                                   \
-    do {                                                                                                               \
-        char place[256];                                                                                               \
-        snprintf(place, sizeof place, "%s:%d: ", where_file(HERE), line);                                              \
-        ASSERT_SAYS(said, place);                                                                                      \
-    } while (0)
+/* The message names line LINE of this file. */
+static inline void assert_says_line(const char *said, const char *file, int line)
+{
+    char place[256];
+    snprintf(place, sizeof place, "%s:%d: ", where_file((Where){file, line}), line);
+    assert_says(said, place, file, line);
+}
+#define ASSERT_SAYS_LINE(said, line) assert_says_line(said, __FILE__, line)
 
 #endif

@@ -1,0 +1,252 @@
+/* kernels.c: the fast matrix product is the three plain loops, to the bit; sums
+ * are the 16 lanes of their definition. */
+#define _GNU_SOURCE
+#include "kernels.h"
+
+#include <malloc.h>
+#include <math.h>
+#include <pthread.h>
+
+#include "maths.h"
+#include "memory.h"
+#include "rng.h"
+#include "test.h"
+
+static real *random_numbers(Rng *rng, size_t n)
+{
+    real *x = memory_new(n, sizeof *x, "a test");
+    for (size_t i = 0; i < n; i++)
+        x[i] = rng_normal(rng);
+    return x;
+}
+
+/* All four ways to read A and B, with and without adding, C in wider rows: the
+ * columns beyond must stay as they are. */
+static void compare_products(Rng *rng, int m, int n, int k, int threads)
+{
+    int c_row = n + 3;
+    size_t c_size = (size_t)(m + 1) * c_row;
+    real *a = random_numbers(rng, (size_t)m * k), *b = random_numbers(rng, (size_t)k * n);
+    real *c = random_numbers(rng, c_size), *fast = memory_new(c_size, sizeof(real), "a test");
+    real *plain = memory_new(c_size, sizeof(real), "a test");
+    for (int way = 0; way < 8; way++) {
+        Strided left = way & 1 ? strided_transposed(a, m) : strided(a, k);
+        Strided right = way & 2 ? strided_transposed(b, k) : strided(b, n);
+        memcpy(fast, c, c_size * sizeof(real));
+        memcpy(plain, c, c_size * sizeof(real));
+        kernel_matmul(m, n, k, left, right, fast, c_row, way & 4, threads);
+        kernel_matmul_plain(m, n, k, left, right, plain, c_row, way & 4);
+        ck_assert_msg(memcmp(fast, plain, c_size * sizeof(real)) == 0, "%d x %d x %d, way %d, %d threads", m, n, k, way,
+                      threads);
+    }
+    free(a), free(b), free(c), free(fast), free(plain);
+}
+
+START_TEST(product_of_small_sizes)
+{
+    Rng rng = rng_new(1, "kernels");
+    const int sizes[] = {0, 1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 16, 17, 24, 25, 31, 32, 33, 40};
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    for (int i = 0; i < SIZES; i++)
+        for (int j = 0; j < SIZES; j++)
+            for (int k = 0; k < SIZES; k++)
+                compare_products(&rng, sizes[i], sizes[j], sizes[k], 1);
+}
+END_TEST
+
+/* k beyond the depth that is packed at once, and enough work to share. */
+START_TEST(product_of_large_sizes)
+{
+    Rng rng = rng_new(2, "kernels");
+    const int sizes[][3] = {{5, 9, 383},    {5, 9, 384},    {5, 9, 385},     {13, 33, 1000}, {1, 1, 5000},
+                            {1, 200, 769},  {200, 1, 769},  {64, 64, 1024},  {97, 130, 400}, {255, 257, 40},
+                            {3000, 7, 100}, {7, 3000, 100}, {150, 151, 152}, {129, 128, 384}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int threads = 1; threads <= 3; threads++)
+            compare_products(&rng, sizes[i][0], sizes[i][1], sizes[i][2], threads);
+}
+END_TEST
+
+/* A matrix inside a larger one: strides that are neither 1 nor the width. */
+START_TEST(product_of_strided_parts)
+{
+    enum { M = 20, N = 30, K = 25 };
+    Rng rng = rng_new(3, "kernels");
+    real *a = random_numbers(&rng, M * K * 6), *b = random_numbers(&rng, K * N * 10);
+    real fast[M * N], plain[M * N];
+    Strided left = {a, 3 * K, 2}, right = {b + 7, 5, 5 * K};
+    kernel_matmul(M, N, K, left, right, fast, N, false, 1);
+    kernel_matmul_plain(M, N, K, left, right, plain, N, false);
+    ck_assert_mem_eq(fast, plain, sizeof fast);
+    free(a), free(b);
+}
+END_TEST
+
+/* Tensors shorter than a vector may end where the memory of the process does:
+ * only a sanitizer or valgrind sees a read beyond, so this one is for them. */
+START_TEST(product_reads_only_its_operands)
+{
+    for (int n = 1; n <= 33; n++) {
+        real *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b), c[33 * 33];
+        for (int i = 0; i < n; i++)
+            a[i] = b[i] = (real)i;
+        kernel_matmul(n, n, 1, strided(a, 1), strided(b, n), c, n, false, 1);
+        kernel_matmul(1, 1, n, strided(a, n), strided(b, 1), c, 1, false, 1);
+        ck_assert(c[0] == (real)(n - 1) * n * (2 * n - 1) / 6);
+        free(a), free(b);
+    }
+}
+END_TEST
+
+START_TEST(product_passes_on_what_is_not_finite)
+{
+    enum { N = 17 };
+    real a[N * N] = {0}, b[N * N] = {0}, c[N * N];
+    a[3 * N + 2] = (real)NAN;
+    b[2 * N + 5] = (real)INFINITY; /* 0 x infinity is NaN in every row */
+    kernel_matmul(N, N, N, strided(a, N), strided(b, N), c, N, false, 1);
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++)
+            ck_assert_int_eq(isnan(c[i * N + j]) != 0, i == 3 || j == 5);
+}
+END_TEST
+
+/* The definition in kernels.h, written plainly. */
+static real plain_lanes(const real *x, const real *y, int n)
+{
+    real lane[16] = {0};
+    for (int i = 0; i < n; i++)
+        lane[i % 16] = y ? m_fma(x[i], y[i], lane[i % 16]) : lane[i % 16] + x[i];
+    for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+START_TEST(sums_are_sixteen_lanes)
+{
+    Rng rng = rng_new(4, "kernels");
+    for (int n = 0; n < 200; n++) {
+        real *x = random_numbers(&rng, (size_t)n + 1), *y = random_numbers(&rng, (size_t)n + 1);
+        real dot = kernel_dot(x, y, n), sum = kernel_sum(x, n), same = plain_lanes(x, y, n);
+        ck_assert_mem_eq(&dot, &same, sizeof same);
+        same = plain_lanes(x, NULL, n);
+        ck_assert_mem_eq(&sum, &same, sizeof same);
+        free(x), free(y);
+    }
+}
+END_TEST
+
+START_TEST(largest_element)
+{
+    Rng rng = rng_new(5, "kernels");
+    for (int n = 1; n < 100; n++) {
+        real *x = random_numbers(&rng, (size_t)n);
+        int at = (int)rng_below(&rng, (uint64_t)n);
+        x[at] = 100;
+        ck_assert(kernel_max(x, n) == 100);
+        x[at] = -100;
+        ck_assert(n == 1 ? kernel_max(x, n) == -100 : kernel_max(x, n) > -100);
+        free(x);
+    }
+}
+END_TEST
+
+START_TEST(axpy)
+{
+    Rng rng = rng_new(6, "kernels");
+    for (int n = 0; n < 70; n++) {
+        real *x = random_numbers(&rng, (size_t)n + 1), *y = random_numbers(&rng, (size_t)n + 1);
+        real after = y[n], *want = memory_new((size_t)n + 1, sizeof *want, "a test");
+        for (int i = 0; i < n; i++)
+            want[i] = m_fma((real)0.3, x[i], y[i]);
+        want[n] = after;
+        kernel_axpy(n, (real)0.3, x, y);
+        ck_assert_mem_eq(want, y, (n + 1) * sizeof *want);
+        free(x), free(y), free(want);
+    }
+}
+END_TEST
+
+/* Squares of small and large floats leave the range of a float; the norm of
+ * gradients that vanish or explode must not become 0 or infinity. */
+START_TEST(squares_are_summed_in_double)
+{
+    real x[37];
+    for (int i = 0; i < 37; i++)
+        x[i] = (real)3e-30;
+    ck_assert_double_eq_tol(kernel_squares(x, 37) / (37 * 9e-60), 1, 1e-6);
+    for (int i = 0; i < 37; i++)
+        x[i] = (real)-2e30;
+    ck_assert_double_eq_tol(kernel_squares(x, 37) / (37 * 4e60), 1, 1e-6);
+    ck_assert(kernel_squares(x, 0) == 0);
+    double lane[16] = {0};
+    Rng rng = rng_new(7, "kernels");
+    for (int i = 0; i < 37; i++) {
+        x[i] = rng_normal(&rng);
+        lane[i % 16] += (double)x[i] * (double)x[i];
+    }
+    for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    ck_assert(kernel_squares(x, 37) == lane[0]);
+}
+END_TEST
+
+static void *product_in_a_thread(void *numbers)
+{
+    real c[64 * 64];
+    kernel_matmul(64, 64, 64, strided(numbers, 64), strided(numbers, 64), c, 64, false, 1);
+    return NULL;
+}
+
+static size_t bytes_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Threads come and go with each product; their packing space must go with them. */
+START_TEST(threads_leave_no_memory_behind)
+{
+    enum { N = 160 };
+    Rng rng = rng_new(8, "kernels");
+    real *a = random_numbers(&rng, N * N), *c = random_numbers(&rng, N * N);
+    size_t after_first = 0;
+    for (int round = 0; round < 60; round++) {
+        pthread_t thread;
+        kernel_matmul(N, N, N, strided(a, N), strided(a, N), c, N, false, 3);
+        ck_assert_int_eq(pthread_create(&thread, NULL, product_in_a_thread, a), 0);
+        pthread_join(thread, NULL);
+        if (round == 9)
+            after_first = bytes_in_use();
+    }
+    ck_assert_msg(bytes_in_use() < after_first + 100000, "%zu bytes more after 50 products",
+                  bytes_in_use() - after_first);
+    free(a), free(c);
+}
+END_TEST
+
+START_TEST(no_threads_means_one)
+{
+    Rng rng = rng_new(9, "kernels");
+    compare_products(&rng, 150, 150, 150, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("kernels");
+    test_add(suite, "product_of_small_sizes", product_of_small_sizes);
+    test_add(suite, "product_of_large_sizes", product_of_large_sizes);
+    test_add(suite, "product_of_strided_parts", product_of_strided_parts);
+    test_add(suite, "product_reads_only_its_operands", product_reads_only_its_operands);
+    test_add(suite, "product_passes_on_what_is_not_finite", product_passes_on_what_is_not_finite);
+    test_add(suite, "sums_are_sixteen_lanes", sums_are_sixteen_lanes);
+    test_add(suite, "largest_element", largest_element);
+    test_add(suite, "axpy", axpy);
+    test_add(suite, "squares_are_summed_in_double", squares_are_summed_in_double);
+    test_add(suite, "threads_leave_no_memory_behind", threads_leave_no_memory_behind);
+    test_add(suite, "no_threads_means_one", no_threads_means_one);
+    return test_run(suite);
+}
