@@ -1,4 +1,5 @@
 /* nn.c: parameters and layers. */
+#define KEEP_CALLERS_LINE
 #include "nn.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ Parameters *parameters_new(void)
 {
     Parameters *parameters = memory_new(1, sizeof *parameters, "the parameters");
     parameters->arena = arena_new();
+    parameters->where = HERE;
     return parameters;
 }
 
@@ -23,6 +25,12 @@ void parameters_free(Parameters *parameters)
     arena_free(parameters->arena);
     free(parameters->tensor);
     free(parameters);
+}
+
+Parameters *(parameters_at)(Parameters *parameters, const char *file, int line)
+{
+    parameters->where = (Where){file, line};
+    return parameters;
 }
 
 size_t parameters_count(const Parameters *parameters)
@@ -44,10 +52,10 @@ uint64_t parameters_hash(const Parameters *parameters)
     return hash;
 }
 
-Tensor *parameter_constant(Parameters *parameters, const char *name, Shape shape, real value)
+Tensor *(parameter_constant)(Parameters *parameters, const char *name, Shape shape, real value)
 {
     char *own_name = arena_get(parameters->arena, strlen(name) + 1);
-    Tensor *tensor = tensor_new(parameters->arena, strcpy(own_name, name), shape);
+    Tensor *tensor = tensor_new(parameters->arena, strcpy(own_name, name), shape, parameters->where);
     tensor_want_gradient(parameters->arena, tensor);
     for (size_t i = 0; i < tensor->size; i++)
         tensor->data[i] = value;
@@ -59,12 +67,12 @@ Tensor *parameter_constant(Parameters *parameters, const char *name, Shape shape
     return parameters->tensor[parameters->n++] = tensor;
 }
 
-Tensor *parameter_zeros(Parameters *parameters, const char *name, Shape shape)
+Tensor *(parameter_zeros)(Parameters *parameters, const char *name, Shape shape)
 {
     return parameter_constant(parameters, name, shape, 0);
 }
 
-Tensor *parameter_normal(Parameters *parameters, const char *name, Shape shape, real sd, Rng *rng)
+Tensor *(parameter_normal)(Parameters *parameters, const char *name, Shape shape, real sd, Rng *rng)
 {
     Tensor *tensor = parameter_zeros(parameters, name, shape);
     for (size_t i = 0; i < tensor->size; i++)
@@ -72,7 +80,7 @@ Tensor *parameter_normal(Parameters *parameters, const char *name, Shape shape, 
     return tensor;
 }
 
-Tensor *parameter_uniform(Parameters *parameters, const char *name, Shape shape, real limit, Rng *rng)
+Tensor *(parameter_uniform)(Parameters *parameters, const char *name, Shape shape, real limit, Rng *rng)
 {
     Tensor *tensor = parameter_zeros(parameters, name, shape);
     for (size_t i = 0; i < tensor->size; i++)
@@ -80,7 +88,7 @@ Tensor *parameter_uniform(Parameters *parameters, const char *name, Shape shape,
     return tensor;
 }
 
-Tensor *parameter_glorot(Parameters *parameters, const char *name, Shape shape, Rng *rng)
+Tensor *(parameter_glorot)(Parameters *parameters, const char *name, Shape shape, Rng *rng)
 {
     Tensor like = {.shape = shape};
     real limit = m_sqrt(6 / (real)(tensor_rows(&like) + tensor_columns(&like)));
@@ -101,7 +109,7 @@ static void orthogonalise_row(real *matrix, int n, int i, real gain)
         row[k] *= scale;
 }
 
-Tensor *parameter_orthogonal(Parameters *parameters, const char *name, int n, real gain, Rng *rng)
+Tensor *(parameter_orthogonal)(Parameters *parameters, const char *name, int n, real gain, Rng *rng)
 {
     Tensor *tensor = parameter_normal(parameters, name, SHAPE(n, n), 1, rng);
     for (int i = 0; i < n; i++)
@@ -118,7 +126,7 @@ static const char *part_name(char text[NAME_MAX_LENGTH], const char *name, const
     return text;
 }
 
-Linear linear_new(Parameters *parameters, const char *name, int in, int out, Rng *rng)
+Linear(linear_new)(Parameters *parameters, const char *name, int in, int out, Rng *rng)
 {
     char text[NAME_MAX_LENGTH];
     Linear layer;
@@ -127,12 +135,12 @@ Linear linear_new(Parameters *parameters, const char *name, int in, int out, Rng
     return layer;
 }
 
-Tensor *linear(Tape *tape, const Linear *layer, Tensor *x)
+Tensor *(linear)(Tape *tape, const Linear *layer, Tensor *x)
 {
     return op_add(tape, op_matmul(tape, x, layer->weight), layer->bias);
 }
 
-LayerNorm layer_norm_new(Parameters *parameters, const char *name, int d)
+LayerNorm(layer_norm_new)(Parameters *parameters, const char *name, int d)
 {
     char text[NAME_MAX_LENGTH];
     LayerNorm layer;
@@ -141,7 +149,7 @@ LayerNorm layer_norm_new(Parameters *parameters, const char *name, int d)
     return layer;
 }
 
-Tensor *layer_norm(Tape *tape, const LayerNorm *layer, Tensor *x)
+Tensor *(layer_norm)(Tape *tape, const LayerNorm *layer, Tensor *x)
 {
     return op_layer_norm(tape, x, layer->gain, layer->bias, (real)1e-5);
 }
@@ -151,7 +159,7 @@ static int gates_of(CellKind kind)
     return kind == CELL_RNN ? 1 : kind == CELL_LSTM ? 4 : 3;
 }
 
-Recurrent recurrent_new(Parameters *parameters, const char *name, CellKind kind, int in, int hidden, Rng *rng)
+Recurrent(recurrent_new)(Parameters *parameters, const char *name, CellKind kind, int in, int hidden, Rng *rng)
 {
     char text[NAME_MAX_LENGTH];
     int gates = gates_of(kind) * hidden;
@@ -167,7 +175,7 @@ Recurrent recurrent_new(Parameters *parameters, const char *name, CellKind kind,
     return layer;
 }
 
-Tensor *recurrent(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, Sequence sequence)
+Tensor *(recurrent)(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, Sequence sequence)
 {
     Tensor *inputs = op_add(tape, op_matmul(tape, x, layer->input_weight), layer->bias);
     if (layer->kind == CELL_RNN)

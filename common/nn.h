@@ -17,6 +17,7 @@ typedef struct {
     Tensor **tensor;
     int capacity;
     Arena *arena;
+    Where where; /* the line of the lab that makes the next one */
 } Parameters;
 
 Parameters *parameters_new(void);
@@ -76,5 +77,23 @@ Tensor *recurrent(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, 
 /* Sets the bias of one gate: recurrent_set_bias(&layer, LSTM_FORGET, 1) is
  * Gers 2000's open forget gate. */
 void recurrent_set_bias(const Recurrent *layer, Gate gate, real value);
+
+/* The line of the lab that calls is remembered in each parameter and tensor. */
+Parameters *parameters_at(Parameters *parameters, const char *file, int line);
+#ifdef KEEP_CALLERS_LINE
+#define parameters_at(parameters, file, line) (parameters)
+#endif
+#define parameter_zeros(p, ...) (parameter_zeros)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define parameter_constant(p, ...) (parameter_constant)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define parameter_normal(p, ...) (parameter_normal)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define parameter_uniform(p, ...) (parameter_uniform)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define parameter_glorot(p, ...) (parameter_glorot)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define parameter_orthogonal(p, ...) (parameter_orthogonal)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define linear_new(p, ...) (linear_new)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define layer_norm_new(p, ...) (layer_norm_new)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define recurrent_new(p, ...) (recurrent_new)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define linear(tape, ...) (linear)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define layer_norm(tape, ...) (layer_norm)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define recurrent(tape, ...) (recurrent)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 
 #endif

@@ -12,6 +12,7 @@ typedef enum { SGD, ADAM } Kind;
 struct Optimiser {
     Kind kind;
     const Parameters *parameters;
+    int n; /* how many parameters there were */
     Sgd sgd;
     Adam adam;
     real **first;  /* SGD: the velocity; Adam: the mean of the gradient */
@@ -32,6 +33,7 @@ static Optimiser *optimiser_new(Kind kind, const Parameters *parameters)
     Optimiser *optimiser = memory_new(1, sizeof *optimiser, "an optimiser");
     optimiser->kind = kind;
     optimiser->parameters = parameters;
+    optimiser->n = parameters->n;
     optimiser->first = zeros_like(parameters);
     optimiser->beta1_power = optimiser->beta2_power = 1;
     return optimiser;
@@ -59,7 +61,7 @@ void optimiser_free(Optimiser *optimiser)
 {
     if (!optimiser)
         return;
-    for (int i = 0; i < optimiser->parameters->n; i++) {
+    for (int i = 0; i < optimiser->n; i++) {
         free(optimiser->first[i]);
         if (optimiser->second)
             free(optimiser->second[i]);
@@ -108,9 +110,12 @@ static void adam_update(const Optimiser *o, size_t n, real *g, real *m, real *v,
 
 void optimiser_step(Optimiser *optimiser)
 {
+    if (optimiser->parameters->n != optimiser->n)
+        die_misuse(HERE, "optimiser_step: parameter '%s' was made after the optimiser, which does not know it",
+                   optimiser->parameters->tensor[optimiser->n]->name);
     optimiser->beta1_power *= optimiser->adam.beta1;
     optimiser->beta2_power *= optimiser->adam.beta2;
-    for (int i = 0; i < optimiser->parameters->n; i++) {
+    for (int i = 0; i < optimiser->n; i++) {
         Tensor *w = optimiser->parameters->tensor[i];
         if (optimiser->kind == SGD)
             sgd_update(&optimiser->sgd, w->size, w->grad, optimiser->first[i], w->data);
@@ -124,7 +129,7 @@ double gradient_norm(const Parameters *parameters)
     double squares = 0;
     for (int i = 0; i < parameters->n; i++) {
         const Tensor *w = parameters->tensor[i];
-        squares += (double)kernel_dot(w->grad, w->grad, (int)w->size);
+        squares += kernel_squares(w->grad, (int)w->size);
     }
     return sqrt(squares);
 }
@@ -155,5 +160,5 @@ double schedule_inverse_root(int step, int warmup)
 {
     if (step < warmup)
         return (step + 1.0) / warmup;
-    return sqrt((double)warmup / (step + 1.0));
+    return sqrt((warmup > 1 ? warmup : 1) / (step + 1.0)); /* no warm-up: the peak is the first step */
 }

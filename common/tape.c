@@ -54,7 +54,7 @@ int tape_threads(const Tape *tape)
     return tape->threads;
 }
 
-Tape *tape_at(Tape *tape, const char *file, int line)
+Tape *(tape_at)(Tape *tape, const char *file, int line)
 {
     tape->where = (Where){file, line};
     return tape;
@@ -67,9 +67,7 @@ Where tape_where(const Tape *tape)
 
 Tensor *tape_output(Tape *tape, const char *name, Shape shape)
 {
-    Tensor *tensor = tensor_new(tape->arena, name, shape);
-    tensor->where = tape->where;
-    return tensor;
+    return tensor_new(tape->arena, name, shape, tape->where);
 }
 
 Tensor *(tape_input)(Tape *tape, const char *name, Shape shape, const real *data)

@@ -77,8 +77,13 @@ const Tensor *tape_first_nonfinite(const Tape *tape);
 Arena *tape_arena(Tape *tape);
 int tape_threads(const Tape *tape);
 
-/* Remembers the line of the lab that the next operation stands on; returns TAPE. */
+/* Remembers the line of the lab that the next operation stands on; returns TAPE.
+ * Layers made of operations define KEEP_CALLERS_LINE before they include this:
+ * what they do then stands on the line that called the layer. */
 Tape *tape_at(Tape *tape, const char *file, int line);
+#ifdef KEEP_CALLERS_LINE
+#define tape_at(tape, file, line) (tape)
+#endif
 Where tape_where(const Tape *tape);
 
 /* An output tensor of the operation at hand, its numbers not set. */

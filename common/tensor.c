@@ -1,6 +1,7 @@
 /* tensor.c: shapes and storage. */
 #include "tensor.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,16 +27,27 @@ const char *shape_text(Shape shape, char text[SHAPE_TEXT])
     return text;
 }
 
-Tensor *tensor_new(Arena *arena, const char *name, Shape shape)
+static void check_shape(const char *name, Shape shape, Where where)
 {
     char text[SHAPE_TEXT];
     if (shape.rank < 0 || shape.rank > MOST_DIMENSIONS)
-        die_misuse(HERE, "tensor %s: %d dimensions; there can be at most %d", name, shape.rank, MOST_DIMENSIONS);
-    for (int i = 0; i < shape.rank; i++)
+        die_misuse(where, "tensor '%s' has %d dimensions; there can be at most %d", name, shape.rank, MOST_DIMENSIONS);
+    int size = 1, too_large = 0; /* the kernels count in ints */
+    for (int i = 0; i < shape.rank; i++) {
         if (shape.dim[i] < 0)
-            die_misuse(HERE, "tensor %s: shape %s has a negative dimension", name, shape_text(shape, text));
+            die_misuse(where, "tensor '%s': the shape %s has a negative dimension", name, shape_text(shape, text));
+        too_large |= __builtin_mul_overflow(size, shape.dim[i], &size);
+    }
+    if (too_large)
+        die_misuse(where, "tensor '%s' %s is too large: there can be at most %d numbers", name, shape_text(shape, text),
+                   INT_MAX);
+}
+
+Tensor *tensor_new(Arena *arena, const char *name, Shape shape, Where where)
+{
+    check_shape(name, shape, where);
     Tensor *tensor = arena_get(arena, sizeof *tensor);
-    *tensor = (Tensor){.name = name, .where = HERE, .shape = shape, .size = shape_size(shape)};
+    *tensor = (Tensor){.name = name, .where = where, .shape = shape, .size = shape_size(shape)};
     tensor->data = arena_get(arena, tensor->size * sizeof(real));
     return tensor;
 }

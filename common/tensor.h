@@ -32,9 +32,10 @@ typedef struct Tensor {
     int visited; /* the tape's own mark */
 } Tensor;
 
-/* A tensor in ARENA, its numbers not set, without gradient.  NAME is not copied.
- * Misuse (a rank above 4, a negative dimension) dies. */
-Tensor *tensor_new(Arena *arena, const char *name, Shape shape);
+/* A tensor in ARENA, its numbers not set, without gradient, made at WHERE.  NAME
+ * is not copied.  Misuse (a rank above 4, a negative dimension, more than
+ * 2147483647 numbers) dies. */
+Tensor *tensor_new(Arena *arena, const char *name, Shape shape, Where where);
 
 /* Gives TENSOR a gradient, zeroed.  */
 void tensor_want_gradient(Arena *arena, Tensor *tensor);

@@ -1,11 +1,13 @@
 /* transformer.c: attention and blocks from the operations of ops.h. */
+#define KEEP_CALLERS_LINE
 #include "transformer.h"
 
 #include <stdio.h>
 
 #include "maths.h"
 
-Tensor *scaled_dot_product_attention(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, Tensor **weights)
+Tensor *(scaled_dot_product_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask,
+                                       Tensor **weights)
 {
     real scale = 1 / m_sqrt((real)tensor_columns(q));
     Tensor *scores = op_scale(tape, op_batched_matmul_transposed(tape, q, k), scale); /* [..., T, S] */
@@ -23,11 +25,11 @@ static const char *part(char text[NAME_LENGTH], const char *name, const char *pi
     return text;
 }
 
-Attention attention_new(Parameters *parameters, const char *name, int d, int heads, Rng *rng)
+Attention(attention_new)(Parameters *parameters, const char *name, int d, int heads, Rng *rng)
 {
     char text[NAME_LENGTH];
     if (heads < 1 || d % heads)
-        die_misuse(HERE, "attention '%s': %d heads do not divide the width %d", name, heads, d);
+        die_misuse(parameters->where, "attention '%s': %d heads do not divide the width %d", name, heads, d);
     Attention layer = {.d = d, .heads = heads};
     layer.query = linear_new(parameters, part(text, name, "query"), d, d, rng);
     layer.key = linear_new(parameters, part(text, name, "key"), d, d, rng);
@@ -43,8 +45,18 @@ static Tensor *split_heads(Tape *tape, Tensor *x, int heads)
     return op_transpose(tape, op_reshape(tape, x, SHAPE(batch, positions, heads, d / heads)), 1, 2);
 }
 
-Tensor *attention(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
+static void check_sequence(Tape *tape, const Attention *layer, const Tensor *x)
 {
+    char text[SHAPE_TEXT];
+    if (x->shape.rank != 3 || x->shape.dim[2] != layer->d)
+        die_misuse(tape_where(tape), "attention: '%s' %s must have the shape [batch, positions, %d]", x->name,
+                   shape_text(x->shape, text), layer->d);
+}
+
+Tensor *(attention)(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
+{
+    check_sequence(tape, layer, from);
+    check_sequence(tape, layer, at);
     Tensor *q = split_heads(tape, linear(tape, &layer->query, from), layer->heads);
     Tensor *k = split_heads(tape, linear(tape, &layer->key, at), layer->heads);
     Tensor *v = split_heads(tape, linear(tape, &layer->value, at), layer->heads);
@@ -52,7 +64,7 @@ Tensor *attention(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, 
     return linear(tape, &layer->output, op_reshape(tape, op_transpose(tape, heads, 1, 2), from->shape));
 }
 
-Tensor *mask_causal(Tape *tape, int positions)
+Tensor *(mask_causal)(Tape *tape, int positions)
 {
     Tensor *mask = tape_input(tape, "causal mask", SHAPE(positions, positions), NULL);
     for (int t = 0; t < positions; t++)
@@ -61,7 +73,7 @@ Tensor *mask_causal(Tape *tape, int positions)
     return mask;
 }
 
-Tensor *mask_padding(Tape *tape, const int *lengths, int batch, int heads, int from, int at, bool causal)
+Tensor *(mask_padding)(Tape *tape, const int *lengths, int batch, int heads, int from, int at, bool causal)
 {
     Tensor *mask = tape_input(tape, "padding mask", SHAPE(batch, heads, from, at), NULL);
     real *row = mask->data;
@@ -83,7 +95,7 @@ void positions_sinusoidal(real *table, int positions, int d)
     }
 }
 
-Block block_new(Parameters *parameters, const char *name, BlockSettings settings, Rng *rng)
+Block(block_new)(Parameters *parameters, const char *name, BlockSettings settings, Rng *rng)
 {
     char text[NAME_LENGTH];
     Block layer = {.settings = settings};
@@ -115,7 +127,7 @@ static Tensor *after(Tape *tape, const Block *layer, const LayerNorm *norm, Tens
     return layer->settings.pre_norm ? sum : layer_norm(tape, norm, sum);
 }
 
-Tensor *block(Tape *tape, const Block *layer, Tensor *x, BlockView view)
+Tensor *(block)(Tape *tape, const Block *layer, Tensor *x, BlockView view)
 {
     Tensor *in = before(tape, layer, &layer->self_norm, x);
     x = after(tape, layer, &layer->self_norm, x, attention(tape, &layer->self, in, in, view.mask, view.weights),

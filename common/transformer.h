@@ -63,4 +63,14 @@ typedef struct {
 } BlockView;
 Tensor *block(Tape *tape, const Block *layer, Tensor *x, BlockView view);
 
+/* The line of the lab that calls is remembered in each parameter and tensor. */
+#define attention_new(p, ...) (attention_new)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define block_new(p, ...) (block_new)(parameters_at(p, __FILE__, __LINE__), __VA_ARGS__)
+#define scaled_dot_product_attention(tape, ...)                                                                        \
+    (scaled_dot_product_attention)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define attention(tape, ...) (attention)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define block(tape, ...) (block)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define mask_causal(tape, ...) (mask_causal)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define mask_padding(tape, ...) (mask_padding)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+
 #endif
