@@ -42,7 +42,7 @@ $(BUILD)/libcourse.a: $(COMMON)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SYSTEM) -MMD -MP -c $< -o $@
-$(BUILD)/common/raster.o $(BUILD)/tests/figure.o: SYSTEM = $(STB)
+$(BUILD)/common/raster.o $(BUILD)/tests/figure.o $(BUILD)/tests/raster.o: SYSTEM = $(STB)
 
 # A lab is one file, or a folder with one file a chapter.
 .SECONDEXPANSION:

@@ -433,7 +433,7 @@ void figure_end(Figure *figure)
         if (figure->panels[p]->count == 0)
             die_misuse(HERE, "figure %s: panel %d is empty", figure->name, p + 1);
     write_tsv(figure, figures->folder);
-    figure_write_script(figure, figures->folder, gnuplot_font(figures->gnuplot));
+    figure_write_script(figure, figures->folder, figures->gnuplot);
     if (figures->gnuplot)
         gnuplot_draw(figures->gnuplot, figure->name);
     for (int p = 0; p < figure->count; p++)

@@ -14,8 +14,9 @@
  *
  * All arrays are copied by the call they are given to.  A value that is not
  * finite is written NaN and drawn as a gap.  In the TSV a tab in a word is \t, a
- * newline \n, a backslash \\; in the picture, control bytes are shown as
- * Unicode's pictures of them and words too long for their place end in "…".
+ * newline \n, a backslash \\.  In the picture control bytes are shown as \t, \n,
+ * \x1b, a letter that no font has as a box, and a word too long for its place
+ * ends in "…".
  *
  * A panel holds lines, bands, references and points, or bars (and horizontals),
  * or one heatmap. */

@@ -6,6 +6,8 @@
 #ifndef FIGURE_PARTS_H
 #define FIGURE_PARTS_H
 
+#include <stdint.h>
+
 #include "figure.h"
 
 typedef enum { LINE, BAND, REFERENCE, HORIZONTAL, POINTS, BARS, HEATMAP } SeriesKind;
@@ -40,12 +42,13 @@ struct Figure {
     int count;
 };
 
-/* Writes FOLDER/NAME.gp.  FONT is a family that gnuplot may use, or "". */
-void figure_write_script(const Figure *figure, const char *folder, const char *font);
+typedef struct Gnuplot Gnuplot;
+
+/* Writes FOLDER/NAME.gp, for the fonts that GNUPLOT has (NULL: any).  Changes
+ * the figure's words into what can be drawn of them. */
+void figure_write_script(Figure *figure, const char *folder, Gnuplot *gnuplot);
 
 /* ---- gnuplot.c ---- */
-
-typedef struct Gnuplot Gnuplot;
 
 /* Looks for the program; NULL, after one warning, if there is none. */
 Gnuplot *gnuplot_find(const char *folder);
@@ -53,6 +56,9 @@ Gnuplot *gnuplot_find(const char *folder);
 /* A family with Hangul, and no character that gnuplot would interpret; ""
  * after one warning if there is none. */
 const char *gnuplot_font(Gnuplot *gnuplot);
+
+/* Whether any font has this letter (NULL: yes).  After gnuplot_font. */
+bool gnuplot_covers(const Gnuplot *gnuplot, uint32_t letter);
 
 /* Draws FOLDER/NAME.gp as soon as one of two places is free. */
 void gnuplot_draw(Gnuplot *gnuplot, const char *name);

@@ -34,6 +34,7 @@ typedef struct {
     int word_count, tags;
     double width, height;
     const char *font;
+    const char *dots; /* behind a word that was cut */
 } Script;
 
 /* A box on the picture, in pixels; y counts downwards. */
@@ -50,8 +51,10 @@ static double letter_width(uint32_t c)
         return c >= 0x2000 && c < 0x2e80 ? 0.8 : 1.0;
     if (strchr("iljtfrI.,:;'|!()[] ", (int)c) && c)
         return 0.38;
-    if ((c >= 'A' && c <= 'Z') || strchr("mw%@&", (int)c))
-        return c == 'W' || c == 'M' ? 0.97 : 0.78;
+    if (strchr("WM%@", (int)c))
+        return 0.97;
+    if ((c >= 'A' && c <= 'Z') || strchr("mw&", (int)c))
+        return 0.8;
     return 0.6;
 }
 
@@ -60,31 +63,18 @@ static double pixels_of(double points)
     return points * 4 / 3;
 }
 
-/* The letter at TEXT as it is drawn: control bytes as Unicode's pictures of
- * them, bytes that are no UTF-8 as U+FFFD.  Returns the bytes it took. */
-static int drawn_letter(const char *text, uint32_t *c)
+/* The next letter of TEXT, which is valid UTF-8 by now. */
+static int next_letter(const char *text, uint32_t *c)
 {
     int size = utf8_decode(text, strlen(text), c);
-    if (size == 0) {
-        *c = 0xfffd;
-        return 1;
-    }
-    if (*c < 0x20)
-        *c += 0x2400;
-    else if (*c == 0x7f)
-        *c = 0x2421;
-    else if (*c < 0xa0 && *c >= 0x80)
-        *c = 0xfffd;
-    else if (*c == 0x2028 || *c == 0x2029 || (*c >= 0x202a && *c <= 0x202e) || (*c >= 0x2066 && *c <= 0x2069))
-        *c = 0xfffd; /* line breaks and writing directions of Unicode */
-    return size;
+    return size > 0 ? size : 1;
 }
 
 static double text_pixels(const char *text, double points)
 {
     double width = 0;
     uint32_t c;
-    for (; text && *text; text += drawn_letter(text, &c), width += letter_width(c))
+    for (; text && *text; text += next_letter(text, &c), width += letter_width(c))
         ;
     return width * pixels_of(points);
 }
@@ -94,20 +84,17 @@ static int add_word(Script *script, const char *text, double points, double most
 {
     bool whole = text_pixels(text, points) <= most;
     double room = (most - pixels_of(points)) / pixels_of(points);
-    bool nanum = strncmp(script->font, "Nanum", 5) == 0;
     fputc('=', script->words);
     while (*text) {
         uint32_t c;
-        char bytes[4];
-        text += drawn_letter(text, &c);
+        int size = next_letter(text, &c);
         room -= letter_width(c);
         if (!whole && room < 0) {
-            fputs("…", script->words);
+            fputs(script->dots, script->words);
             break;
         }
-        if (c == '\\' && nanum)
-            c = 0x2216; /* these fonts draw the won sign in its place */
-        fprintf(script->words, "%.*s", utf8_encode(c, bytes), bytes);
+        fprintf(script->words, "%.*s", size, text);
+        text += size;
     }
     fputc('\n', script->words);
     return ++script->word_count;
@@ -507,17 +494,29 @@ static void put_margins(Script *script, const Box *plot)
             screen_y(script, plot->bottom));
 }
 
+/* The place nearest to MIDDLE where something of twice HALF fits between LOW
+ * and HIGH. */
+static double inside(double middle, double half, double low, double high)
+{
+    return fmax(fmin(middle, high - half), low + half);
+}
+
 /* Title and axis labels, around the plot; BELOW is where the tics' labels end. */
 static void put_labels(Script *script, const Panel *panel, const Box *box, const Box *plot, double below)
 {
     double width = box->right - box->left - 2 * GAP;
     put_title(script, panel->title, (box->left + box->right) / 2, box->top + LINE_HEIGHT / 2.0 + 2, PANEL_TITLE, width);
-    if (panel->x_label)
-        put_text(script, panel->x_label, (plot->left + plot->right) / 2, below + LINE_HEIGHT / 2.0, "center", 0, AXIS,
-                 "", width);
-    if (panel->y_label)
-        put_text(script, panel->y_label, box->left + GAP / 2.0 + LINE_HEIGHT / 2.0, (plot->top + plot->bottom) / 2,
-                 "center", 90, AXIS, "", box->bottom - box->top - 2 * GAP);
+    if (panel->x_label) {
+        double most = fmin(text_pixels(panel->x_label, AXIS), width);
+        double middle = inside((plot->left + plot->right) / 2, most / 2, box->left + GAP, box->right - GAP);
+        put_text(script, panel->x_label, middle, below + LINE_HEIGHT / 2.0, "center", 0, AXIS, "", most);
+    }
+    if (panel->y_label) {
+        double most = fmin(text_pixels(panel->y_label, AXIS), box->bottom - box->top - 2 * GAP);
+        double middle = inside((plot->top + plot->bottom) / 2, most / 2, box->top + GAP, box->bottom - GAP);
+        put_text(script, panel->y_label, box->left + GAP / 2.0 + LINE_HEIGHT / 2.0, middle, "center", 90, AXIS, "",
+                 most);
+    }
 }
 
 static void put_number(FILE *stream, double value)
@@ -748,7 +747,7 @@ static const char *middle_blank(const char *text, double points, double *width)
             *width = fmax(before, whole - before);
             best = c;
         }
-        c += drawn_letter(c, &letter);
+        c += next_letter(c, &letter);
         before += letter_width(letter) * pixels_of(points);
     }
     return best;
@@ -770,7 +769,7 @@ static Under lay_under(char *const *labels, int n, double apart, double most)
 {
     Under under = {TIC, fmax(most, apart - GAP), TIC_ROOM, 1, 0, 1};
     double widest = widest_label(labels, n, 1, TIC);
-    if (widest + GAP <= apart)
+    if (n == 0 || widest + GAP <= apart)
         return under;
     if (widest_label(labels, n, 2, TIC) + GAP <= apart) {
         under.lines = 2;
@@ -829,6 +828,16 @@ static const Series *first_bars(const Panel *panel)
     return NULL;
 }
 
+static double power_below(double value)
+{
+    double power = 1;
+    while (power >= value && power > 1e-300)
+        power /= 10;
+    while (power * 10 < value)
+        power *= 10;
+    return power;
+}
+
 static void bar_axis(const Panel *panel, View *view, bool values)
 {
     view->y = (Axis){.log = panel->log_y, .low = INFINITY, .high = -INFINITY};
@@ -838,14 +847,17 @@ static void bar_axis(const Panel *panel, View *view, bool values)
         for (int i = 0; i < panel->series[s].n; i++) {
             const Series *series = &panel->series[s];
             double error = series->low && isfinite(series->low[i]) ? series->low[i] : 0;
+            stretch(&view->y, series->y[i]);
             stretch(&view->y, series->y[i] + error);
             stretch(&view->y, series->y[i] - error);
         }
     double room = values ? 0.14 : 0.06;
     bool negative = view->y.low<0, positive = view->y.high> 0;
-    if (panel->log_y)
-        pad(&view->y, 0.1, room);
-    else
+    if (panel->log_y) {
+        pad(&view->y, 0, room);
+        view->y.low = power_below(view->y.low); /* bars on a logarithmic axis stand on a power of ten */
+    }
+    if (!panel->log_y)
         pad(&view->y, negative ? room : 0, positive || !negative ? room : 0);
     choose(&view->y, panel->y_low, panel->y_high);
 }
@@ -1184,7 +1196,7 @@ static void put_column_numbers(Script *script, const Series *series, const Heat 
 
 static void plot_heatmap(Script *script, const Series *series, int p, double points)
 {
-    bool few = (double)series->rows * series->columns <= 20000;
+    bool large = (double)series->rows * series->columns > 20000 && series->rows > 1 && series->columns > 1;
     fprintf(script->body, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset logscale\n", series->columns - 1,
             series->rows - 1);
     fprintf(script->body, "unset xtics\nunset ytics\n");
@@ -1192,7 +1204,13 @@ static void plot_heatmap(Script *script, const Series *series, int p, double poi
             "set object %d rectangle from graph 0, graph 0 to graph 1, graph 1 fc rgb '#b0b0b0' "
             "fs solid noborder behind\n",
             ++script->tags);
-    fprintf(script->body, "plot $data_%d_0 matrix with image%s notitle", p, few ? " pixels" : "");
+    fprintf(script->body, "plot $data_%d_0 matrix ", p);
+    if (large)
+        fprintf(script->body, "with image notitle");
+    else /* an image needs two rows and two columns, boxes do not, and their edges are sharp */
+        fprintf(script->body,
+                "using ($3==$3?$1:NaN):2:($1-0.5):($1+0.5):($2-0.5):($2+0.5):3 with boxxyerror fs solid noborder "
+                "lc palette notitle");
     if (points > 0)
         fprintf(script->body, ", $values_%d using 1:2:3:4 with labels tc rgb variable font '%s,%g' noenhanced notitle",
                 p, script->font, points);
@@ -1317,12 +1335,96 @@ static void put_start(FILE *stream, const char *name, const Script *script)
     fprintf(stream, "# The words, as data: nothing in them is ever interpreted.\n");
 }
 
-void figure_write_script(const Figure *figure, const char *folder, const char *font)
+/* ---- words that can be drawn -------------------------------------------------------------------
+ *
+ * Control bytes as \t, \n, \x1b; a letter that no font has, a byte that is no
+ * UTF-8, and what would change the direction of writing or break the line, as a
+ * box; joiners and variation selectors left out. */
+
+static void add_letter(FILE *stream, uint32_t c)
+{
+    char bytes[4];
+    fwrite(bytes, 1, (size_t)utf8_encode(c, bytes), stream);
+}
+
+static void add_drawable(FILE *stream, uint32_t c, Gnuplot *gnuplot)
+{
+    bool won = strncmp(gnuplot_font(gnuplot), "Nanum", 5) == 0; /* for a backslash these draw the won sign */
+    bool direction = (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+    if ((c >= 0x200b && c <= 0x200f) || (c >= 0xfe00 && c <= 0xfe0f))
+        return;
+    if (c == '\\' && won && gnuplot_covers(gnuplot, 0x2216))
+        add_letter(stream, 0x2216);
+    else if (!direction && c >= ' ' && !(c >= 0x7f && c < 0xa0) && gnuplot_covers(gnuplot, c))
+        add_letter(stream, c);
+    else
+        add_letter(stream, gnuplot_covers(gnuplot, 0x25a1) ? 0x25a1 : '?');
+}
+
+static void add_escape(FILE *stream, uint32_t c, Gnuplot *gnuplot)
+{
+    char text[8];
+    if (c == '\t' || c == '\n' || c == '\r')
+        snprintf(text, sizeof text, "\\%c", c == '\t' ? 't' : c == '\n' ? 'n' : 'r');
+    else
+        snprintf(text, sizeof text, "\\x%02x", (unsigned)c);
+    for (const char *letter = text; *letter; letter++)
+        add_drawable(stream, (unsigned char)*letter, gnuplot);
+}
+
+/* In place of *WORD. */
+static void make_drawable(char **word, Gnuplot *gnuplot)
+{
+    char *drawable = NULL;
+    size_t size;
+    if (!*word)
+        return;
+    FILE *stream = open_memstream(&drawable, &size);
+    if (!stream)
+        die("out of memory: the words of a figure");
+    for (const char *text = *word; *text;) {
+        uint32_t c;
+        int length = utf8_decode(text, strlen(text), &c);
+        if (length > 0 && (c < ' ' || c == 0x7f))
+            add_escape(stream, c, gnuplot);
+        else
+            add_drawable(stream, length > 0 ? c : 0xffff, gnuplot);
+        text += length > 0 ? length : 1;
+    }
+    fclose(stream);
+    free(*word);
+    *word = drawable;
+}
+
+static void make_all_drawable(Figure *figure, Gnuplot *gnuplot)
+{
+    make_drawable(&figure->title, gnuplot);
+    for (int p = 0; p < figure->count; p++) {
+        Panel *panel = figure->panels[p];
+        make_drawable(&panel->title, gnuplot);
+        make_drawable(&panel->x_label, gnuplot);
+        make_drawable(&panel->y_label, gnuplot);
+        for (int s = 0; s < panel->count; s++) {
+            Series *series = &panel->series[s];
+            make_drawable(&series->label, gnuplot);
+            for (int i = 0; series->words && i < series->n; i++)
+                make_drawable(&series->words[i], gnuplot);
+            for (int r = 0; series->row_labels && r < series->rows; r++)
+                make_drawable(&series->row_labels[r], gnuplot);
+            for (int c = 0; series->column_labels && c < series->columns; c++)
+                make_drawable(&series->column_labels[c], gnuplot);
+        }
+    }
+}
+
+void figure_write_script(Figure *figure, const char *folder, Gnuplot *gnuplot)
 {
     Script *script = memory_new(1, sizeof *script, "a figure's script");
     char *words = NULL, *body = NULL, *path = path_join(folder, figure->name, ".gp");
     size_t words_size, body_size;
-    script->font = font;
+    script->font = gnuplot_font(gnuplot);
+    script->dots = gnuplot_covers(gnuplot, 0x2026) ? "…" : "...";
+    make_all_drawable(figure, gnuplot);
     script->words = open_memstream(&words, &words_size);
     script->body = open_memstream(&body, &body_size);
     if (!script->words || !script->body)

@@ -21,7 +21,7 @@
 #include "files.h"
 #include "memory.h"
 
-enum { AT_ONCE = 2, FAMILY = 80 };
+enum { AT_ONCE = 2, FAMILY = 80, LAST_LETTER = 0x10ffff };
 
 typedef enum { WAITING, RUNNING, DRAWN, FAILED } State;
 
@@ -36,7 +36,8 @@ typedef struct {
 struct Gnuplot {
     char *folder, *program;
     char font[FAMILY];
-    bool asked; /* fontconfig, for the font */
+    bool asked;                                 /* fontconfig, for these two */
+    unsigned char covered[LAST_LETTER / 8 + 1]; /* a bit for each letter that some font has */
     Job *jobs;
     int count;
     double patience;
@@ -128,7 +129,12 @@ static void first_line(FILE *stream, char *line, int size)
             *c = ' ';
 }
 
-/* ---- the font -------------------------------------------------------------------- */
+/* ---- fonts ------------------------------------------------------------------------
+ *
+ * fontconfig is asked once, before the first figure: for a family with Hangul,
+ * and for the letters that any font has.  A letter that none has must not reach
+ * gnuplot: the box that pango draws for it covers the whole picture (seen with
+ * gnuplot 5.4). */
 
 /* Names that mean nothing to gnuplot but a family. */
 static bool is_plain(const char *family)
@@ -150,19 +156,71 @@ static int rank(const char *family)
     return KNOWN;
 }
 
-/* Each line of fc-list: "NanumGothic,나눔고딕". */
-static void choose_font(Gnuplot *gnuplot, FILE *list)
+static void cover(Gnuplot *gnuplot, uint32_t letter)
 {
-    char line[1024];
+    if (letter <= LAST_LETTER)
+        gnuplot->covered[letter / 8] |= (unsigned char)(1u << letter % 8);
+}
+
+bool gnuplot_covers(const Gnuplot *gnuplot, uint32_t letter)
+{
+    return !gnuplot || (letter <= LAST_LETTER && (gnuplot->covered[letter / 8] >> letter % 8 & 1));
+}
+
+/* The letters of one font: "20-7e a0 ac00-d7a3".  Returns whether Hangul is
+ * among them. */
+static bool take_letters(Gnuplot *gnuplot, char *ranges)
+{
+    bool hangul = false;
+    for (char *rest = ranges, *range; (range = strsep(&rest, " "));) {
+        char *end;
+        unsigned long first = strtoul(range, &end, 16), last = *end == '-' ? strtoul(end + 1, NULL, 16) : first;
+        for (unsigned long letter = first; letter <= last && letter <= LAST_LETTER && end != range; letter++)
+            cover(gnuplot, (uint32_t)letter);
+        hangul |= first <= 0xac00 && last >= 0xac00;
+    }
+    return hangul;
+}
+
+/* One font: "TrueType|NanumGothic|20-7e ...".  Pango draws no others. */
+static void take_font(Gnuplot *gnuplot, char *line, int *best)
+{
+    char *rest = line;
+    const char *format = strsep(&rest, "|");
+    char *family = rest ? strsep(&rest, "|") : NULL;
+    if (!rest || (strcmp(format, "TrueType") != 0 && strcmp(format, "CFF") != 0))
+        return;
+    bool hangul = take_letters(gnuplot, rest);
+    if (!hangul || !is_plain(family))
+        return;
+    int place = rank(family);
+    if (place < *best || (place == *best && strcmp(family, gnuplot->font) < 0)) {
+        *best = place;
+        strcpy(gnuplot->font, family);
+    }
+}
+
+static void read_fonts(Gnuplot *gnuplot, FILE *list)
+{
+    char *line = NULL;
+    size_t size = 0;
     int best = 1000;
     rewind(list);
-    while (fgets(line, sizeof line, list)) {
-        line[strcspn(line, ",\n")] = '\0';
-        int place = is_plain(line) ? rank(line) : 1000;
-        if (place > best || place == 1000 || (place == best && strcmp(line, gnuplot->font) >= 0))
-            continue;
-        best = place;
-        snprintf(gnuplot->font, sizeof gnuplot->font, "%.*s", FAMILY - 1, line);
+    while (getline(&line, &size, list) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        take_font(gnuplot, line, &best);
+    }
+    free(line);
+}
+
+static void wait_for(pid_t process, double seconds)
+{
+    int status;
+    double began = now();
+    while (process > 0 && !has_ended(process, &status)) {
+        if (now() - began > seconds)
+            kill(process, SIGKILL);
+        nap();
     }
 }
 
@@ -170,23 +228,19 @@ static void ask_fontconfig(Gnuplot *gnuplot)
 {
     char *program = find_program("fc-list");
     FILE *list = program ? tmpfile() : NULL;
+    for (uint32_t letter = ' '; letter < 0x180; letter++) /* Latin: any font at all has it */
+        if (letter < 0x7f || letter >= 0xa0)
+            cover(gnuplot, letter);
     if (list) {
-        char *arguments[] = {program, ":lang=ko", "family", NULL};
-        pid_t process = start(arguments, ".", list);
-        int status;
-        double began = now();
-        while (process > 0 && !has_ended(process, &status)) {
-            if (now() - began > 20)
-                kill(process, SIGKILL);
-            nap();
-        }
-        choose_font(gnuplot, list);
+        char *arguments[] = {program, "-f", "%{fontformat}|%{family[0]}|%{charset}\n", NULL};
+        wait_for(start(arguments, ".", list), 20);
+        read_fonts(gnuplot, list);
         fclose(list);
     }
-    free(program);
     if (!gnuplot->font[0])
-        fprintf(stderr, "no font with Hangul was found: Korean words will be boxes in the figures (Debian: apt install "
-                        "fonts-nanum)\n");
+        fprintf(stderr, "%s: Korean words will be boxes in the figures (make setup installs what is missing)\n",
+                program ? "no font with Hangul was found" : "fontconfig's fc-list was not found");
+    free(program);
 }
 
 const char *gnuplot_font(Gnuplot *gnuplot)
