@@ -42,12 +42,17 @@ $(BUILD)/libcourse.a: $(COMMON)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SYSTEM) -MMD -MP -c $< -o $@
+$(BUILD)/chapters/%.o: labs/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/common/raster.o $(BUILD)/tests/figure.o $(BUILD)/tests/raster.o: SYSTEM = $(STB)
 
-# A lab is one file, or a folder with one file a chapter.
+# A lab is one file, or a folder with one file a chapter (compiled elsewhere,
+# for the lab's program has the folder's name).
 .SECONDEXPANSION:
-chapters = $(if $(wildcard labs/$1/main.c),$(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard labs/$1/*.c))),$(BUILD)/labs/$1.o)
+chapters = $(if $(wildcard labs/$1/main.c),$(patsubst labs/%.c,$(BUILD)/chapters/%.o,$(sort $(wildcard labs/$1/*.c))),$(BUILD)/labs/$1.o)
 $(LABS:%=$(BUILD)/labs/%): $(BUILD)/labs/%: $$(call chapters,$$*) $(BUILD)/libcourse.a
+	@mkdir -p $(@D)
 	$(CC) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
 # make 06: build and run lab 06; ARGS="--step 2" goes to it.
@@ -57,7 +62,7 @@ $(foreach lab,$(LABS),$(eval $(call number,$(lab)): $(BUILD)/labs/$(lab) ; $$< $
 
 # A lab's test includes the lab's main.c or only file, and links its other chapters.
 others = $(filter-out %/main.o,$(if $(wildcard labs/$1/main.c),$(call chapters,$1)))
-$(TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/tests/%.o $$(call others,$$(patsubst lab_%,%,$$*)) $(BUILD)/libcourse.a
+$(TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/tests/%.o $$(call others,$$(subst lab_,,$$*)) $(BUILD)/libcourse.a
 	$(CC) $^ $(LDFLAGS) $(CHECK) $(LDLIBS) -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
