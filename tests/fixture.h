@@ -85,11 +85,12 @@ static inline void fixtures_free(Fixtures *fixtures)
 /* The fixture "CASE" + "PART", or NULL. */
 static inline const Fixture *fixture_find(const Fixtures *fixtures, const char *name, const char *part)
 {
-    char whole[2 * FIXTURE_NAME];
-    snprintf(whole, sizeof whole, "%s%s", name, part);
-    for (int i = 0; i < fixtures->n; i++)
-        if (strcmp(fixtures->fixture[i].name, whole) == 0)
+    size_t length = strlen(name);
+    for (int i = 0; i < fixtures->n; i++) {
+        const char *whole = fixtures->fixture[i].name;
+        if (strncmp(whole, name, length) == 0 && strcmp(whole + length, part) == 0)
             return &fixtures->fixture[i];
+    }
     return NULL;
 }
 

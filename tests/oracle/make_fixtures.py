@@ -332,6 +332,15 @@ def encoder_block(f):
             f.put("%s.norm%d.d_bias" % (name, i), norm.bias.grad)
 
 
+def positions(f):
+    """Vaswani 2017, section 3.5, by its formula."""
+    pos, i = np.arange(12.0)[:, None], np.arange(3)[None, :]
+    angle = pos / 10000 ** (2 * i / 6)
+    table = np.empty((12, 6))
+    table[:, 0::2], table[:, 1::2] = np.sin(angle), np.cos(angle)
+    f.put("positions", table)
+
+
 def main():
     f = File("ops.txt", 1)
     products(f)
@@ -355,6 +364,7 @@ def main():
     attention(f)
     multihead(f)
     encoder_block(f)
+    positions(f)
     f.close()
 
 
