@@ -54,61 +54,119 @@ static inline Vector multiply_add(Vector a, Vector b, Vector c)
 
 /* ---- the matrix product ------------------------------------------------------ */
 
-/* One tile of C, TILE_ROWS x TILE_COLUMNS, held in registers while k runs.  A is
- * packed as k columns of TILE_ROWS; B is k rows of TILE_COLUMNS, B_ROW apart. */
-static void tile_product(int k, const real *a, const real *b, int b_row, real *c, int c_row, bool add)
+/* Where a tile reads and writes: element (i, p) of A at a[i * a_row + p * a_step],
+ * row p of B at b + p * b_row, row i of C at c + i * c_row. */
+typedef struct {
+    int k;
+    const real *a;
+    long a_row, a_step;
+    const real *b;
+    long b_row;
+    real *c;
+    long c_row;
+    bool add;
+} Tile;
+
+/* ROWS x (VECTORS vectors) elements of C, held in registers while k runs.  ROWS
+ * and VECTORS are constants where this is called, so that the loops unroll. */
+static inline __attribute__((always_inline)) void tile_of(int rows, int vectors, const Tile *t)
 {
     Vector sum[TILE_ROWS][TILE_VECTORS];
+    const real *a = t->a, *b = t->b;
+    long a_row = t->a_row, c_row = t->c_row;
 #pragma GCC unroll 12
-    for (int i = 0; i < TILE_ROWS; i++)
+    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < TILE_VECTORS; j++)
-            sum[i][j] = add ? load(c + i * c_row + j * WIDTH) : (Vector){0};
-    for (int p = 0; p < k; p++, a += TILE_ROWS, b += b_row) {
-        Vector left = load(b), right = load(b + WIDTH);
+        for (int j = 0; j < vectors; j++)
+            sum[i][j] = t->add ? load(t->c + i * c_row + j * WIDTH) : (Vector){0};
+    for (int p = 0; p < t->k; p++, a += t->a_step, b += t->b_row) {
+        Vector left = load(b), right = vectors > 1 ? load(b + WIDTH) : left;
+        const real *a_i = a; /* moves on by three rows: one register and one stride reach all three */
 #pragma GCC unroll 12
-        for (int i = 0; i < TILE_ROWS; i++) {
-            Vector x = broadcast(a[i]);
+        for (int i = 0; i < rows; i++) {
+            Vector x = broadcast(a_i[(i % 3) * a_row]);
             sum[i][0] = multiply_add(x, left, sum[i][0]);
-            sum[i][1] = multiply_add(x, right, sum[i][1]);
+            if (vectors > 1)
+                sum[i][1] = multiply_add(x, right, sum[i][1]);
+            if (i % 3 == 2)
+                a_i += 3 * a_row;
         }
     }
 #pragma GCC unroll 12
-    for (int i = 0; i < TILE_ROWS; i++)
-#pragma GCC unroll 2
-        for (int j = 0; j < TILE_VECTORS; j++)
-            store(c + i * c_row + j * WIDTH, sum[i][j]);
-}
-
-/* A tile that sticks out of C is computed in a full one beside it. */
-static void edge_product(int rows, int columns, int k, const real *a, const real *b, int b_row, real *c, int c_row,
-                         bool add)
-{
-    real tile[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64))) = {0};
-    if (add)
-        for (int i = 0; i < rows; i++)
-            memcpy(tile + i * TILE_COLUMNS, c + i * c_row, columns * sizeof(real));
-    tile_product(k, a, b, b_row, tile, TILE_COLUMNS, add);
     for (int i = 0; i < rows; i++)
-        memcpy(c + i * c_row, tile + i * TILE_COLUMNS, columns * sizeof(real));
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; j++)
+            store(t->c + i * c_row + j * WIDTH, sum[i][j]);
 }
 
-/* Copies DEEP x LONG elements into strips of WIDE, zeros beyond the edge; deep
- * runs along k.  The same for A (strips of rows) and B (strips of columns). */
-static void pack(int deep, int along, const real *from, int deep_stride, int along_stride, int wide, real *to)
+/* One compiled tile for each height and width. */
+static void tile_product(int rows, int vectors, const Tile *t)
 {
-    for (int start = 0; start < along; start += wide) {
-        int here = along - start < wide ? along - start : wide;
-        for (int p = 0; p < deep; p++, to += wide) {
-            const real *source = from + (long)p * deep_stride + (long)start * along_stride;
-            if (along_stride == 1)
-                memcpy(to, source, here * sizeof(real));
-            else
-                for (int i = 0; i < here; i++)
-                    to[i] = source[(long)i * along_stride];
-            for (int i = here; i < wide; i++)
-                to[i] = 0;
+    switch (2 * rows + vectors) {
+#define HEIGHT(n)                                                                                                      \
+    case 2 * (n) + 1:                                                                                                  \
+        tile_of(n, 1, t);                                                                                              \
+        break;                                                                                                         \
+    case 2 * (n) + 2:                                                                                                  \
+        tile_of(n, 2, t);                                                                                              \
+        break;
+        HEIGHT(1)
+        HEIGHT(2) HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6)
+#if defined(__AVX512F__)
+            HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) HEIGHT(12)
+#endif
+#undef HEIGHT
+    }
+}
+
+/* A tile narrower than its vectors is computed in whole ones beside C. */
+static void edge_product(int rows, int columns, const Tile *t)
+{
+    real whole[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64))) = {0};
+    Tile inside = *t;
+    inside.c = whole;
+    inside.c_row = TILE_COLUMNS;
+    for (int i = 0; t->add && i < rows; i++)
+        memcpy(whole + i * TILE_COLUMNS, t->c + i * t->c_row, columns * sizeof(real));
+    tile_product(rows, (columns + WIDTH - 1) / WIDTH, &inside);
+    for (int i = 0; i < rows; i++)
+        memcpy(t->c + i * t->c_row, whole + i * TILE_COLUMNS, columns * sizeof(real));
+}
+
+/* Copies K x COLUMNS elements of B into strips of TILE_COLUMNS, zeros beyond the edge. */
+static void pack_columns(int k, int columns, Strided b, real *to)
+{
+    for (int start = 0; start < columns; start += TILE_COLUMNS) {
+        int here = columns - start < TILE_COLUMNS ? columns - start : TILE_COLUMNS;
+        for (int p = 0; p < k; p++, to += TILE_COLUMNS) {
+            const real *from = b.data + (long)p * b.row + (long)start * b.column;
+            if (b.column == 1 && here == TILE_COLUMNS) {
+                memcpy(to, from, TILE_COLUMNS * sizeof(real));
+                continue;
+            }
+            for (int j = 0; j < here; j++)
+                to[j] = from[(long)j * b.column];
+            for (int j = here; j < TILE_COLUMNS; j++)
+                to[j] = 0;
         }
+    }
+}
+
+/* The height of tile I where M rows are cut into tiles as nearly equal as can be. */
+static int tile_height(int m, int i)
+{
+    int tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+    return m / tiles + (i < m % tiles);
+}
+
+/* Copies M x K elements of A, tile after tile, each as k columns of its height. */
+static void pack_rows(int m, int k, Strided a, real *to)
+{
+    for (int i = 0, row = 0; row < m; row += tile_height(m, i++)) {
+        int height = tile_height(m, i);
+        for (int p = 0; p < k; p++, to += height)
+            for (int r = 0; r < height; r++)
+                to[r] = a.data[(long)(row + r) * a.row + (long)p * a.column];
     }
 }
 
@@ -147,34 +205,34 @@ static real *scratch(size_t elements)
     return pthread_getspecific(space_key);
 }
 
-/* Whether B may be read where it lies: its rows are contiguous, and so few rows
- * of C use it that packing it would cost more than it saves. */
-static bool reads_in_place(const Product *q, int m)
+/* The columns of B that may be read where they lie: its rows are contiguous, and
+ * so few rows of C use it that packing it would cost more than it saves. */
+static int columns_in_place(const Product *q, int m)
 {
     enum { FEW_ROWS = 64 };
-    return q->b.column == 1 && m <= FEW_ROWS;
+    return q->b.column == 1 && m <= FEW_ROWS ? q->n / TILE_COLUMNS * TILE_COLUMNS : 0;
 }
 
-/* Rows FIRST ... FIRST + M of C from DEEP packed elements of k. */
-static void product_tiles(const Product *q, int first, int m, int start, int deep, const real *a_strips,
-                          const real *b_strips)
+/* A is packed where many strips of columns read it again. */
+static bool packs_rows(const Product *q)
 {
-    bool add = q->add || start > 0, in_place = reads_in_place(q, m);
-    for (int j = 0; j < q->n; j += TILE_COLUMNS) {
-        int columns = q->n - j < TILE_COLUMNS ? q->n - j : TILE_COLUMNS;
-        bool direct = in_place && columns == TILE_COLUMNS;
-        const real *b = direct     ? q->b.data + (long)start * q->b.row + j
-                        : in_place ? b_strips
-                                   : b_strips + (size_t)j * deep;
-        int b_row = direct ? q->b.row : TILE_COLUMNS;
-        for (int i = 0; i < m; i += TILE_ROWS) {
-            int rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
-            real *c = q->c + (long)(first + i) * q->c_row + j;
-            if (rows == TILE_ROWS && columns == TILE_COLUMNS)
-                tile_product(deep, a_strips + (size_t)i * deep, b, b_row, c, q->c_row, add);
-            else
-                edge_product(rows, columns, deep, a_strips + (size_t)i * deep, b, b_row, c, q->c_row, add);
-        }
+    enum { MANY_STRIPS = 8 };
+    return q->n > MANY_STRIPS * TILE_COLUMNS;
+}
+
+/* The tiles of one strip of columns, from the top of the thread's rows to their end. */
+static void strip_product(int m, int columns, bool packed, Tile tile)
+{
+    for (int i = 0, row = 0; row < m; row += tile_height(m, i++)) {
+        int rows = tile_height(m, i);
+        if (packed)
+            tile.a_step = rows;
+        if (columns % WIDTH == 0)
+            tile_product(rows, columns / WIDTH, &tile);
+        else
+            edge_product(rows, columns, &tile);
+        tile.a += packed ? (long)rows * tile.k : rows * tile.a_row;
+        tile.c += rows * tile.c_row;
     }
 }
 
@@ -182,29 +240,46 @@ static void product_rows(int part, void *context)
 {
     const Product *q = context;
     int first = part * q->rows_each, m = q->m - first < q->rows_each ? q->m - first : q->rows_each;
-    int packed_from = reads_in_place(q, m) ? q->n / TILE_COLUMNS * TILE_COLUMNS : 0; /* columns of B to pack */
-    size_t a_size = (size_t)round_up(m, TILE_ROWS) * DEPTH;
-    size_t b_size = (size_t)round_up(q->n - packed_from, TILE_COLUMNS) * DEPTH;
-    real *a_strips = scratch(a_size + b_size), *b_strips = a_strips + a_size;
+    int in_place = columns_in_place(q, m);
+    bool packed = packs_rows(q);
+    size_t b_size = (size_t)round_up(q->n - in_place, TILE_COLUMNS) * DEPTH;
+    real *b_strips = scratch(b_size + (packed ? (size_t)m * DEPTH : 0)), *a_tiles = b_strips + b_size;
     for (int start = 0; start < q->k; start += DEPTH) {
         int deep = q->k - start < DEPTH ? q->k - start : DEPTH;
-        const real *a = q->a.data + (long)first * q->a.row + (long)start * q->a.column;
-        const real *b = q->b.data + (long)start * q->b.row + (long)packed_from * q->b.column;
-        pack(deep, m, a, q->a.column, q->a.row, TILE_ROWS, a_strips);
-        pack(deep, q->n - packed_from, b, q->b.row, q->b.column, TILE_COLUMNS, b_strips);
-        product_tiles(q, first, m, start, deep, a_strips, b_strips);
+        Strided a = q->a, b = q->b;
+        a.data += (long)first * a.row + (long)start * a.column;
+        b.data += (long)start * b.row;
+        pack_columns(deep, q->n - in_place, (Strided){b.data + (long)in_place * b.column, b.row, b.column}, b_strips);
+        if (packed)
+            pack_rows(m, deep, a, a_tiles);
+        for (int j = 0; j < q->n; j += TILE_COLUMNS) {
+            int columns = q->n - j < TILE_COLUMNS ? q->n - j : TILE_COLUMNS;
+            bool direct = j < in_place;
+            Tile tile = {.k = deep, .c = q->c + (long)first * q->c_row + j, .c_row = q->c_row};
+            tile.a = packed ? a_tiles : a.data;
+            tile.a_row = packed ? 1 : a.row;
+            tile.a_step = a.column;
+            tile.b = direct ? b.data + j : b_strips + (size_t)(j - in_place) * deep;
+            tile.b_row = direct ? b.row : TILE_COLUMNS;
+            tile.add = q->add || start > 0;
+            strip_product(m, columns, packed, tile);
+        }
     }
 }
 
 void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads)
 {
-    enum { WORTH_SHARING = 1 << 21 }; /* multiply-adds; below, starting a thread costs more */
+    enum {
+        WORTH_SHARING = 1 << 21, /* multiply-adds; below, starting a thread costs more */
+        MOST_ROWS = 960          /* of A at a time, so that they stay in the second cache */
+    };
     if (k == 0 && !add)
         for (int i = 0; i < m; i++)
             memset(c + (long)i * c_row, 0, n * sizeof(real));
     if ((double)m * n * k < WORTH_SHARING || threads < 1)
         threads = 1;
     int rows_each = round_up((m + threads - 1) / threads, TILE_ROWS);
+    rows_each = rows_each < MOST_ROWS ? rows_each : MOST_ROWS;
     Product product = {m, n, k, c_row, rows_each, a, b, c, add};
     parallel_for(threads, (m + rows_each - 1) / (rows_each ? rows_each : 1), product_rows, &product);
 }
