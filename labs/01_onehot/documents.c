@@ -285,12 +285,10 @@ static void search_own_text(Lab *lab, OneHot *self)
 {
     Hit hits[FOUND] = {0};
     Corpus *corpus = onehot_corpus(lab, self);
-    Vocab *vocab = vocab_new();
-    corpus_count(corpus, vocab);
+    const Vocab *vocab = onehot_vocab(lab, self);
     int *frequency = memory_new((size_t)vocab->size, sizeof *frequency, "document frequencies");
     double *idf = memory_new((size_t)vocab->size, sizeof *idf, "document frequencies");
     double *query = memory_new((size_t)vocab->size, sizeof *query, "the query");
-    corpus_rewind(corpus);
     long lines = line_frequencies(corpus, vocab, frequency);
     for (int t = 0; t < vocab->size; t++)
         idf[t] = log64((double)lines / frequency[t]);
@@ -319,7 +317,6 @@ static void search_own_text(Lab *lab, OneHot *self)
     free(frequency);
     free(idf);
     free(query);
-    vocab_free(vocab);
     corpus_close(corpus);
 }
 

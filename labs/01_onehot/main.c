@@ -67,6 +67,31 @@ Corpus *onehot_corpus(const Lab *lab, OneHot *self)
     return self->corpus_file ? corpus_open(self->corpus_file, self->replace_bad_bytes) : onehot_builtin(lab, self);
 }
 
+static Vocab *words_of(Corpus *corpus)
+{
+    Vocab *vocab = vocab_new();
+    corpus_count(corpus, vocab);
+    corpus_close(corpus);
+    vocab_sort_by_count(vocab, 1, 0);
+    return vocab;
+}
+
+const Vocab *onehot_builtin_vocab(const Lab *lab, OneHot *self)
+{
+    if (!self->builtin_vocab)
+        self->builtin_vocab = words_of(onehot_builtin(lab, self));
+    return self->builtin_vocab;
+}
+
+const Vocab *onehot_vocab(const Lab *lab, OneHot *self)
+{
+    if (!self->corpus_file)
+        return onehot_builtin_vocab(lab, self);
+    if (!self->vocab)
+        self->vocab = words_of(onehot_corpus(lab, self));
+    return self->vocab;
+}
+
 const char *onehot_other_text(const OneHot *self)
 {
     return self->corpus_file ? "stated for the built-in text, not for another" : NULL;
@@ -122,6 +147,8 @@ static void end(Lab *lab, void *state)
     OneHot *self = state;
     (void)lab;
     free(self->text);
+    vocab_free(self->vocab);
+    vocab_free(self->builtin_vocab);
     wordworld_free(self->world);
 }
 

@@ -9,8 +9,9 @@
 typedef struct NGramNode {
     uint32_t parent;
     int word;
-    uint32_t count;   /* c(h, w) of this n-gram */
-    uint32_t history; /* c(h) of this n-gram as a history */
+    uint32_t count;             /* c(h, w) of this n-gram */
+    uint32_t history;           /* c(h) of this n-gram as a history */
+    uint32_t first, last, next; /* its children in the order they came, and the next of its parent's (0: none) */
 } Node;
 
 enum { FIRST = 4096 };
@@ -57,8 +58,15 @@ static uint32_t child_made(NGrams *grams, uint32_t parent, int word)
         grow(grams);
         at = slot_of(grams, parent, word);
     }
-    grams->node[grams->nodes] = (Node){.parent = parent, .word = word};
-    return grams->slot[at] = grams->nodes++;
+    uint32_t new = grams->nodes++;
+    Node *node = grams->node;
+    node[new] = (Node){.parent = parent, .word = word};
+    if (node[parent].first)
+        node[node[parent].last].next = new;
+    else
+        node[parent].first = new;
+    node[parent].last = new;
+    return grams->slot[at] = new;
 }
 
 NGrams *ngrams_new(int vocabulary, int end)
@@ -138,10 +146,10 @@ int ngrams_sample(const NGrams *grams, const NGramWalk *walk, int n, Rng *rng)
     if (history == 0)
         die_misuse(HERE, "ngrams_sample: this history of %d words was never counted", n - 1);
     uint64_t left = rng_below(rng, history);
-    int word = 0;
-    for (uint32_t count; left >= (count = ngrams_count(grams, walk, n, word)); word++)
-        left -= count;
-    return word;
+    uint32_t node = grams->node[walk->node[n - 1]].first;
+    for (; left >= grams->node[node].count; node = grams->node[node].next)
+        left -= grams->node[node].count;
+    return grams->node[node].word;
 }
 
 double probability_likelihood(uint32_t count, uint32_t history)

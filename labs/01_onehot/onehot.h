@@ -36,12 +36,17 @@ typedef struct {
     /* made on first use */
     WordWorld *world;
     char *text; /* the built-in text, one sentence a line */
+    Vocab *vocab, *builtin_vocab;
 } OneHot;
 
 /* The text of this run, at its first line: the student's file or the built-in
- * one.  Close it after use. */
+ * one.  Close it after use.  And all its words, the most frequent first. */
 Corpus *onehot_corpus(const Lab *lab, OneHot *self);
+const Vocab *onehot_vocab(const Lab *lab, OneHot *self);
+
+/* The same of the built-in text. */
 Corpus *onehot_builtin(const Lab *lab, OneHot *self);
+const Vocab *onehot_builtin_vocab(const Lab *lab, OneHot *self);
 
 /* Why a claim about the built-in text is not tested on another (or NULL). */
 const char *onehot_other_text(const OneHot *self);

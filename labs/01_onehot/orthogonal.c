@@ -251,9 +251,7 @@ static void draw_cosines(Lab *lab, const real *one_hot_cosines, const real *dens
 static void neighbours(Lab *lab, OneHot *self)
 {
     Corpus *corpus = onehot_builtin(lab, self);
-    Vocab *vocab = vocab_new();
-    corpus_count(corpus, vocab);
-    corpus_rewind(corpus);
+    const Vocab *vocab = onehot_builtin_vocab(lab, self);
     size_t v = (size_t)vocab->size;
     real *rows = memory_new(CHOSEN * v, sizeof *rows, "neighbour counts");
     double *word_total = memory_new(v, sizeof *word_total, "counts");
@@ -296,7 +294,6 @@ static void neighbours(Lab *lab, OneHot *self)
     free(rows);
     free(word_total);
     free(neighbour_total);
-    vocab_free(vocab);
     corpus_close(corpus);
 }
 

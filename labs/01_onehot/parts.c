@@ -13,13 +13,11 @@ Part part_of(long sentence)
 
 /* Words that the training part has only once become <unk>, as do words that it
  * does not have: so <unk> has a count that can be trusted. */
-static Vocab *training_vocabulary(Corpus *corpus, long most_words)
+static Vocab *training_vocabulary(Corpus *corpus, const Vocab *all, long most_words)
 {
     int ids[LONGEST], n;
     long sentence = 0, words = 0;
-    Vocab *all = vocab_new(), *training = vocab_new(), *kept = vocab_new();
-    corpus_count(corpus, all);
-    corpus_rewind(corpus);
+    Vocab *training = vocab_new(), *kept = vocab_new();
     while (words < most_words && (n = corpus_sentence(corpus, all, -1, ids, LONGEST)) >= 0) {
         for (int i = 0; i < n && part_of(sentence) == TRAINING; i++)
             vocab_add(training, all->word[ids[i]], strlen(all->word[ids[i]]));
@@ -31,7 +29,6 @@ static Vocab *training_vocabulary(Corpus *corpus, long most_words)
     for (int i = 0; i < training->size; i++)
         if (training->count[i] > 1)
             vocab_add(kept, training->word[i], strlen(training->word[i]));
-    vocab_free(all);
     vocab_free(training);
     return kept;
 }
@@ -83,10 +80,10 @@ static void look_up_counts(Text *text, Part part)
     }
 }
 
-Text *text_read(Corpus *corpus, long most_words)
+Text *text_read(Corpus *corpus, const Vocab *all, long most_words)
 {
     Text *text = memory_new(1, sizeof *text, "the text");
-    text->vocab = training_vocabulary(corpus, most_words);
+    text->vocab = training_vocabulary(corpus, all, most_words);
     read_sentences(text, corpus, most_words);
     text->grams = ngrams_new(text->vocab->size, END);
     const int *ids = text->ids;

@@ -28,8 +28,9 @@ typedef struct {
 enum { UNKNOWN, END };   /* <unk> and </s>, the first two numbers of the vocabulary */
 enum { LONGEST = 1000 }; /* a line of more words is several sentences */
 
-/* Reads the first MOST_WORDS words of CORPUS, which is at its first line. */
-Text *text_read(Corpus *corpus, long most_words);
+/* Reads the first MOST_WORDS words of CORPUS, which is at its first line and
+ * has the words ALL. */
+Text *text_read(Corpus *corpus, const Vocab *all, long most_words);
 void text_free(Text *text);
 
 #endif

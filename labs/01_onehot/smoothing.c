@@ -64,8 +64,10 @@ static void sparsity(Lab *lab, Text *const *texts, const char *skipped)
                   (double)unseen[2][n - 1], (double)unseen[1][n - 1], (double)unseen[0][n - 1]);
     }
     trace_table_end(lab->trace);
-    trace(lab->trace, "\nThe built-in text is made from a few hundred patterns; in real prose far more is new:\n"
-                      "try --corpus with a book.  Figure ngram_sparsity.\n");
+    trace(lab->trace, "\n%sFigure ngram_sparsity.\n",
+          skipped ? ""
+                  : "The built-in text is made from a few hundred patterns; in real prose far more is new:\n"
+                    "try --corpus with a book.  ");
     draw_sparsity(lab, texts, unseen);
     claim(lab->claims,
           (Claim){.id = "sparsity-grows",
@@ -329,11 +331,13 @@ static void perplexities(Lab *lab, Text *const *texts, const char *skipped)
         trace_row(lab->trace, "%d\t%.2f\t%.2f\t%.2f\t%.2f\t%g\t%.2f\t%g", n, p.training[n], p.likelihood[n],
                   p.add_one[n], p.add_k[n], p.k[n], p.interpolated[n], p.lambda[n]);
     trace_table_end(lab->trace);
-    trace(lab->trace, "\nOn its own text every longer history is better: it learns the text by heart.  On a\n"
-                      "new text one unseen n-gram makes the unsmoothed perplexity infinite; with add-k it\n"
-                      "falls and rises again, a U: too short a history knows too little, too long a one was\n"
-                      "never seen.  Interpolation falls back on the shorter history and does not rise.\n"
-                      "Figure ngram_perplexity.\n");
+    trace(lab->trace,
+          "\n%sn its own text every longer history is better: it learns the text by heart.\n"
+          "On a new text one unseen n-gram makes the unsmoothed perplexity infinite; with add-k\n"
+          "it falls and rises again, a U: too short a history knows too little, too long a one was\n"
+          "never seen.  Interpolation falls back on the shorter history and does not rise.\n"
+          "Figure ngram_perplexity.\n",
+          skipped ? "The rule, from which your text may depart: o" : "O");
     claim_perplexities(lab, &p, skipped);
     Figure *figure = figure_begin(lab->figures, "ngram_perplexity", "Perplexity of n-gram models on a new text");
     figure_layout(figure, 2, 640, 560);
@@ -414,35 +418,42 @@ static void samples(Lab *lab, const OneHot *self, const Text *text, const char *
     vocab_free(lines);
 }
 
-/* The student's text if it is long enough to be divided, else the built-in one. */
-static bool own_text_is_enough(Lab *lab, OneHot *self)
+/* The first MOST_WORDS words of the student's text (OWN) or the built-in one. */
+static Text *read_text(const Lab *lab, OneHot *self, bool own, long most_words)
+{
+    Corpus *corpus = own ? onehot_corpus(lab, self) : onehot_builtin(lab, self);
+    const Vocab *all = own ? onehot_vocab(lab, self) : onehot_builtin_vocab(lab, self);
+    Text *text = text_read(corpus, all, most_words);
+    corpus_close(corpus);
+    return text;
+}
+
+/* All of the text of this run: the student's, if it is long enough to be
+ * divided, else (*OWN is false) the built-in one. */
+static Text *text_of_run(Lab *lab, OneHot *self, bool *own)
 {
     enum { FEWEST = 300 };
-    if (!self->corpus_file)
-        return false;
-    Corpus *corpus = onehot_corpus(lab, self);
-    Text *text = text_read(corpus, self->config.most_tokens);
-    long sentences = text->sentences;
+    *own = self->corpus_file != NULL;
+    Text *text = read_text(lab, self, *own, self->config.most_tokens);
+    if (!*own || text->sentences >= FEWEST)
+        return text;
+    trace(lab->trace,
+          "\n%s has %ld sentence%s (a line is one).  A tenth of it has to be divided into\n"
+          "training, validation and test, which needs %d: the built-in text takes its place here.\n",
+          self->corpus_file, text->sentences, text->sentences == 1 ? "" : "s", FEWEST);
     text_free(text);
-    corpus_close(corpus);
-    if (sentences < FEWEST)
-        trace(lab->trace,
-              "\n%s has %ld sentence%s (a line is one).  A tenth of it has to be divided into\n"
-              "training, validation and test, which needs %d: the built-in text takes its place here.\n",
-              self->corpus_file, sentences, sentences == 1 ? "" : "s", FEWEST);
-    return sentences >= FEWEST;
+    *own = false;
+    return read_text(lab, self, false, self->config.most_tokens);
 }
 
 void ngrams_of_text(Lab *lab, OneHot *self)
 {
     Text *texts[SIZES];
-    bool own = own_text_is_enough(lab, self);
+    bool own;
+    texts[ALL] = text_of_run(lab, self, &own);
     const char *skipped = own ? onehot_other_text(self) : NULL;
-    for (int i = ALL; i >= 0; i--) { /* from all of it down */
-        Corpus *corpus = own ? onehot_corpus(lab, self) : onehot_builtin(lab, self);
-        texts[i] = text_read(corpus, i == ALL ? self->config.most_tokens : texts[ALL]->words / DIVIDED_BY[i]);
-        corpus_close(corpus);
-    }
+    for (int i = 0; i < ALL; i++)
+        texts[i] = read_text(lab, self, own, texts[ALL]->words / DIVIDED_BY[i]);
     trace(lab->trace,
           "\nNow a whole text: %ld sentences, %ld words.  Of ten sentences eight are for training,\n"
           "one for choosing constants, one for the test.  Words seen once in training are <unk>.\n",

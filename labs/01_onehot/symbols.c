@@ -82,9 +82,8 @@ static void draw_matrix(Lab *lab, OneHot *self)
     int ids[MOST], count = 0, n, most = self->config.shown_tokens;
     const char *labels[MOST];
     Corpus *corpus = onehot_corpus(lab, self);
-    Vocab *all = vocab_new(), *seen = vocab_new();
-    corpus_count(corpus, all);
-    corpus_rewind(corpus);
+    const Vocab *all = onehot_vocab(lab, self);
+    Vocab *seen = vocab_new();
     while (count < most && (n = corpus_sentence(corpus, all, -1, ids + count, most - count)) >= 0)
         count += n;
     for (int t = 0; t < count; t++) {
@@ -102,7 +101,6 @@ static void draw_matrix(Lab *lab, OneHot *self)
           count, seen->size);
     free(rows);
     vocab_free(seen);
-    vocab_free(all);
     corpus_close(corpus);
 }
 
@@ -129,10 +127,7 @@ static void count_words(Lab *lab, OneHot *self)
     enum { MOST = 400, TOP = 10 };
     real rank[MOST], count[MOST], law[MOST];
     int n = 0;
-    Corpus *corpus = onehot_corpus(lab, self);
-    Vocab *vocab = vocab_new();
-    corpus_count(corpus, vocab);
-    vocab_sort_by_count(vocab, 1, 0);
+    const Vocab *vocab = onehot_vocab(lab, self);
 
     trace(lab->trace, "\n%s: %llu words, %d of them different.  The most frequent:\n\n",
           self->corpus_file ? self->corpus_file : "The built-in text", (unsigned long long)vocab->total, vocab->size);
@@ -174,8 +169,6 @@ static void count_words(Lab *lab, OneHot *self)
                   .bound = -1.5,
                   .upper = -0.7,
                   .skipped = onehot_other_text(self)});
-    vocab_free(vocab);
-    corpus_close(corpus);
 }
 
 void step_symbols(Lab *lab, void *state)
