@@ -145,6 +145,7 @@ static void put(Trace *trace, const char *text, bool file_too)
 {
     if (!trace->quiet) {
         put_marked(stdout, text, trace->colour);
+        fflush(stdout); /* it is read as it happens, through a pipe too */
         check_terminal();
     }
     if (file_too)
