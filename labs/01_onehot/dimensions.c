@@ -207,7 +207,7 @@ static void measure_contrast(Lab *lab, const OneHot *self, Curves *curves)
                   .test = EQUALS,
                   .bound = 0});
     claim(lab->claims, (Claim){.id = "contrast-vanishes",
-                               .source = "Beyer et al. 1999, figure 2",
+                               .source = "Beyer et al. 1999, section 5",
                                .statement = "in 1000 dimensions the farthest of 1000 points is hardly farther than the "
                                             "nearest (relative contrast)",
                                .measured = (double)curves->uniform[last],
@@ -215,7 +215,7 @@ static void measure_contrast(Lab *lab, const OneHot *self, Curves *curves)
                                .bound = 0.25});
     claim(lab->claims,
           (Claim){.id = "contrast-of-structure",
-                  .source = "Beyer et al. 1999, section 5",
+                  .source = "Beyer et al. 1999, section 4",
                   .statement = "data of 5 degrees of freedom keep their contrast in 1000 dimensions (times that "
                                "of the cube)",
                   .measured = (double)(curves->inner[last] / curves->uniform[last]),

@@ -44,6 +44,7 @@ static void by_hand(Lab *lab)
     };
     static const real delta[D] = {(real)0.01, (real)-0.02, (real)0.03, (real)0.04};
     real x[V], h[D], dW[V * D];
+    trace(lab->trace, "The first thing a network does with a word is to multiply it by a matrix, h = x W:\n\n");
     one_hot(x, 1, V);
     product(h, x, W, V, D);
     trace_vector(lab->trace, HERE, "x = one-hot(conference)", x, V, words, 0);

@@ -299,7 +299,9 @@ static void neighbours(Lab *lab, OneHot *self)
 
 void step_orthogonal(Lab *lab, void *state)
 {
+    trace(lab->trace, "Two pairs of words that a reader would call close, in a vocabulary of four:\n\n");
     pair_by_hand(lab, "핸드폰", "스마트폰");
+    trace(lab->trace, "\n");
     pair_by_hand(lab, "은행", "금융");
     every_pair(lab, state);
     search_engine(lab);

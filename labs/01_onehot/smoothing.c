@@ -320,7 +320,7 @@ static void perplexities(Lab *lab, Text *const *texts, const char *skipped)
 {
     Perplexities p = measure_perplexities(texts[ALL]);
     trace(lab->trace, "\nPerplexity: among how many equally likely words the model seems to choose.  k and\n"
-                      "lambda are those that are best on the validation part; the test part is used once.\n\n");
+                      "lambda are those that are best on the validation part; the test part chooses nothing.\n\n");
     trace_equation(lab->trace, HERE, "PP = exp(-1/T sum_t log P(w_t | h_t)), in perplexity_of");
     trace_equation(lab->trace, HERE, "none:  P = c(h,w) / c(h), in probability_likelihood");
     trace_equation(lab->trace, HERE, "add k: P = (c(h,w) + k) / (c(h) + k V), in probability_add_k");
