@@ -22,8 +22,7 @@ Sampler *sampler_new(const uint64_t *counts, int words, double power)
 {
     Sampler *sampler = memory_new(1, sizeof *sampler, "the noise table");
     sampler->size = words;
-    sampler->keep = memory_new(words, sizeof *sampler->keep, "the noise table");
-    sampler->alias = memory_new(words, sizeof *sampler->alias, "the noise table");
+    sampler->column = memory_new(words, sizeof *sampler->column, "the noise table");
     double *share = memory_new(words, sizeof *share, "the noise table"), sum = 0;
     int *poor = memory_new(words, sizeof *poor, "the noise table"), poors = 0;
     int *rich = memory_new(words, sizeof *rich, "the noise table"), riches = 0;
@@ -39,8 +38,8 @@ Sampler *sampler_new(const uint64_t *counts, int words, double power)
     /* A poor word's column is filled up by a rich one. */
     while (poors > 0 && riches > 0) {
         int p = poor[--poors], r = rich[riches - 1];
-        sampler->keep[p] = (uint32_t)(share[p] * 0x1p32);
-        sampler->alias[p] = r;
+        sampler->column[p].keep = (uint32_t)(share[p] * 0x1p32);
+        sampler->column[p].alias = r;
         share[r] -= 1 - share[p];
         if (share[r] < 1) {
             riches--;
@@ -49,8 +48,8 @@ Sampler *sampler_new(const uint64_t *counts, int words, double power)
     }
     while (riches > 0 || poors > 0) { /* full columns, up to rounding */
         int w = riches > 0 ? rich[--riches] : poor[--poors];
-        sampler->keep[w] = UINT32_MAX;
-        sampler->alias[w] = w;
+        sampler->column[w].keep = UINT32_MAX;
+        sampler->column[w].alias = w;
     }
     free(share);
     free(poor);
@@ -62,15 +61,17 @@ int sampler_draw(const Sampler *sampler, Rng *rng)
 {
     uint64_t bits = rng_bits(rng);
     int column = (int)((bits >> 32) * (uint64_t)sampler->size >> 32);
-    return (uint32_t)bits < sampler->keep[column] ? column : sampler->alias[column];
+    int alias = sampler->column[column].alias;
+    /* Without a branch, which no processor could predict. */
+    int mask = -((uint32_t)bits < sampler->column[column].keep);
+    return (column & mask) | (alias & ~mask);
 }
 
 void sampler_free(Sampler *sampler)
 {
     if (!sampler)
         return;
-    free(sampler->keep);
-    free(sampler->alias);
+    free(sampler->column);
     free(sampler);
 }
 

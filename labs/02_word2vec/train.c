@@ -30,6 +30,8 @@ enum { LANES = 16 };
 
 /* ---- fused loops ------------------------------------------------------------- */
 
+#pragma GCC diagnostic ignored "-Wpsabi" /* wide vectors are passed inside this file only */
+
 typedef real Lanes __attribute__((vector_size(LANES * sizeof(real))));
 
 static inline Lanes load(const real *p)
@@ -173,7 +175,8 @@ static __attribute__((noinline)) void sigmoids(const real *restrict s, real *res
 /* Yes-or-no questions: p_t = sigmoid(+-s_t) is the probability of the right
  * answer, the loss is -sum_t log p_t.  SCORE, which becomes the STEP, gets
  * rate (y_t - sigmoid(s_t)) = +-rate (1 - p_t). */
-static inline void answer_questions(real *score, const real *sign, int count, real rate, Logs *logs)
+static inline __attribute__((always_inline)) void answer_questions(real *score, const real *sign, int count, real rate,
+                                                                   Logs *logs)
 {
     real p[ROWS] __attribute__((aligned(64)));
     int padded = (count + LANES - 1) / LANES * LANES;
@@ -214,8 +217,9 @@ static inline void ask_path(Questions *ask, const Huffman *tree, int word)
     }
 }
 
-static inline void learn_questions(const Model *model, const real *h, const Questions *ask, real rate, real *gradient,
-                                   bool plain, Logs *logs)
+static inline __attribute__((always_inline)) void learn_questions(const Model *model, const real *h,
+                                                                  const Questions *ask, real rate, real *gradient,
+                                                                  bool plain, Logs *logs)
 {
     real score[ROWS] __attribute__((aligned(64))); /* becomes the step of each row */
     int stride = model->stride;
@@ -249,8 +253,9 @@ static void learn_softmax(const Model *model, const real *h, int word, real rate
     free(score);
 }
 
-static inline void learn(const Model *model, LossKind loss, const real *h, int word, const int *negatives, int count,
-                         real rate, real *gradient, bool plain, Logs *logs)
+static inline __attribute__((always_inline)) void learn(const Model *model, LossKind loss, const real *h, int word,
+                                                        const int *negatives, int count, real rate, real *gradient,
+                                                        bool plain, Logs *logs)
 {
     Questions ask;
     memset(ask.sign, 0, sizeof ask.sign);

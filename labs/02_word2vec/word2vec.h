@@ -95,8 +95,10 @@ void reader_free(Reader *reader);
  * Walker 1974, Vose 1991): two looks into a small table, however many words. */
 typedef struct {
     int size;
-    uint32_t *keep; /* of 2^32: keep the column, else take its alias */
-    int *alias;
+    struct {
+        uint32_t keep; /* of 2^32: keep the column, else take its alias */
+        int alias;
+    } * column;
 } Sampler;
 Sampler *sampler_new(const uint64_t *counts, int words, double power);
 int sampler_draw(const Sampler *sampler, Rng *rng);
