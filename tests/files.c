@@ -74,6 +74,7 @@ static int run_alone(const char *folder, void (*body)(const char *), int then_si
     int ready[2];
     ck_assert_int_eq(pipe(ready), 0);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         /* Not into FOLDER: it may be full. */
         if (!freopen(in(folder, "../stderr"), "w", stderr))
@@ -205,9 +206,11 @@ static void write_for_ever(const char *folder)
 
 START_TEST(a_signal_at_any_moment)
 {
+    signal(SIGTERM, SIG_DFL); /* Check's own would end this test too */
     for (int i = 0; i < 40; i++) {
         char *folder = scratch_folder(), *inside = deep(folder);
         pid_t child = fork();
+        ck_assert_int_ge(child, 0);
         if (child == 0) {
             cleanup_on_exit();
             dup2(open("/dev/null", O_WRONLY), 100);

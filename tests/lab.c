@@ -115,6 +115,7 @@ static int split(char *line, char *argv[])
 static pid_t start(const char *folder, const char *arguments)
 {
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         char line[1000], *argv[MOST_ARGUMENTS];
         if (chdir(folder) != 0)
@@ -641,6 +642,7 @@ START_TEST(the_first_line_is_out_at_once)
     clock_gettime(CLOCK_MONOTONIC, &began);
     setenv("TOY_WAITS", "1", 1);
     pid_t child = fork();
+    ck_assert_int_ge(child, 0);
     if (child == 0) {
         char *argv[] = {(char[]){"99_toy"}, NULL};
         dup2(ends[1], STDOUT_FILENO);

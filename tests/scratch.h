@@ -12,6 +12,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static inline int scratch_unlink(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status, (void)type, (void)place;
+    return remove(path);
+}
+
+enum { MOST_SCRATCH = 64 };
+static char *scratch_paths[MOST_SCRATCH];
+static pid_t scratch_owner;
+
+/* Also what a test that failed, or had to exit, left behind. */
+static inline void scratch_sweep(void)
+{
+    for (int i = 0; i < MOST_SCRATCH && getpid() == scratch_owner; i++)
+        if (scratch_paths[i])
+            nftw(scratch_paths[i], scratch_unlink, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 /* A new empty folder; release the path with scratch_remove. */
 static inline char *scratch_folder(void)
 {
@@ -22,17 +40,24 @@ static inline char *scratch_folder(void)
         perror(path);
         exit(99);
     }
+    if (scratch_owner != getpid()) {
+        memset(scratch_paths, 0, sizeof scratch_paths); /* those of the process that forked this one */
+        scratch_owner = getpid();
+        atexit(scratch_sweep);
+    }
+    for (int i = 0; i < MOST_SCRATCH; i++)
+        if (!scratch_paths[i]) {
+            scratch_paths[i] = path;
+            break;
+        }
     return path;
-}
-
-static inline int scratch_unlink(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status, (void)type, (void)place;
-    return remove(path);
 }
 
 static inline void scratch_remove(char *path)
 {
+    for (int i = 0; i < MOST_SCRATCH; i++)
+        if (scratch_paths[i] == path)
+            scratch_paths[i] = NULL;
     nftw(path, scratch_unlink, 16, FTW_DEPTH | FTW_PHYS);
     free(path);
 }
