@@ -1,8 +1,8 @@
 /* gradients.c: the derivative of every operation and every layer against central
  * differences, in the double build (a float's are off by percents).
  *
- * For loss L = sum of y times fixed random weights, and each number v that y
- * depends on, backward's dL/dv is compared with the five-point difference
+ * For loss L = sum of y times fixed random weights, plus the same once more with
+ * other weights, and each number v that y depends on, backward's dL/dv is compared with the five-point difference
  *     (L(v - 2h) - 8 L(v - h) + 8 L(v + h) - L(v + 2h)) / 12h,   h = 0.001,
  * whose own error is of the order h^4 = 1e-12.  The relative error is
  *     |a - n| / max(|a|, |n|, FLOOR)
@@ -302,16 +302,25 @@ static Model model_new(const Case *c, Rng *rng)
     return model;
 }
 
-static Tensor *loss_of(const Case *c, Model *model)
+/* sum of y times weights of a stream of its own. */
+static Tensor *weighted_sum(const Case *c, Model *model, const char *stream)
 {
     Tape *tape = model->tape;
-    tape_rewind(tape);
     Tensor *y = c->compute(tape, model->x, model);
-    Rng rng = rng_new(2, "weights of the loss");
+    Rng rng = rng_new(2, stream);
     Tensor *weights = tape_input(tape, "weights", y->shape, NULL);
     for (size_t i = 0; i < y->size; i++)
         weights->data[i] = rng_normal(&rng);
     return op_sum(tape, op_multiply(tape, y, weights));
+}
+
+/* Everything is computed twice from the same x: a backward that sets a gradient
+ * where it should add to it is found. */
+static Tensor *loss_of(const Case *c, Model *model)
+{
+    tape_rewind(model->tape);
+    Tensor *first = weighted_sum(c, model, "first"), *second = weighted_sum(c, model, "second");
+    return op_add(model->tape, first, second);
 }
 
 static double loss_at(const Case *c, Model *model, real *v, double value)
