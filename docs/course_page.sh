@@ -43,7 +43,7 @@ words='
 
 counts='
     { n[$7]++ }
-    END { printf "%d hold, %d correct the lecture, %d fail, %d skipped", n["holds"], n["corrects"], n["fails"], n["skipped"] }'
+    END { printf "%d hold, %d correct the lecture, %d fail, %d skipped\n", n["holds"], n["corrects"], n["fails"], n["skipped"] }'
 
 # ---- the terminal ------------------------------------------------------------
 
@@ -65,7 +65,7 @@ print_ledger() {
 all_claims() {
     echo '# The ledger'
     echo
-    echo "$(ledger | awk -F '\t' "$counts")"
+    ledger | awk -F "\t" "$counts"
     echo
     echo '| Lab | Verdict | Claim | Measured | Expected | Source |'
     echo '|-----|---------|-------|----------|----------|--------|'

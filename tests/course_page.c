@@ -40,12 +40,11 @@ static char *two_labs(void)
 {
     char *folder = scratch_folder();
     mkdir(in(folder, "out"), 0755);
-    write_lab(
-        folder, 0,
-        "a\tone holds\tlecture\t>= 1\t2\tholds\n"
-        "b\t<script>x</script> | `touch pwned` & *b* _c_ $x$ [l](u) 은행 \\n \"q\" 'q' ~~s~~ ^2^ #1\tL | 2\t= 0 "
-        "exactly\t0\tcorrects\n",
-        "\nLab 90. First | of <two>\n=====\n\nseed 42, full setting\n\n  ``` ~~~ </details> <b> | 은행\n        x</code>");
+    write_lab(folder, 0,
+              "a\tone holds\tlecture\t>= 1\t2\tholds\n"
+              "b\t<script>x</script> | `touch pwned` & *b* _c_ $x$ [l](u) 은행 \\n \"q\" 'q' ~~s~~ ^2^ #1\tL | 2\t= 0 "
+              "exactly\t0\tcorrects\n",
+              "\nLab 90. First | of <two>\n=====\n\nseed 42, full setting\n\n  ``` ~~~ </details> <b> | 은행\n\tx\n");
     write_lab(folder, 1, "c\tone fails\tpaper\t0.5 ... 1\t0.25\tfails\nd\tlater\tpaper\t>= 1\tneeds time\tskipped\n",
               "\nLab 91. Second\n\nseed 1, quick setting\n");
     spit(in(folder, "out/90_first/curve.tsv"), "x\n1\n");
@@ -93,7 +92,7 @@ START_TEST(words_stay_words)
         expect_in(page, "1 hold, 1 correct the lecture, 1 fail, 1 skipped");
         expect_in(page, "<td>step 1 | x</td>");
         expect_in(page, "<style>");
-        ck_assert(!strstr(page, "http://") && !strstr(page, "https://")); /* opens without a network */
+        ck_assert(!strstr(page, "src=\"http") && !strstr(page, "href=\"http")); /* opens without a network */
     }
     ck_assert(!exists("pwned"));
     ck_assert(!exists(in(folder, "out/index.html.part")));
