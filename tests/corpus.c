@@ -7,8 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "test.h"
 #include "text.h"
+
+#define LLVMFuzzerTestOneInput fuzz_corpus
+#include "fuzz/corpus.c"
 
 /* ---- helpers ---- */
 
@@ -289,6 +293,30 @@ START_TEST(what_is_not_a_plain_file_is_refused)
 }
 END_TEST
 
+/* The fuzzer over the files that it once found interesting. */
+START_TEST(fuzzed)
+{
+    DIR *files = opendir("tests/fuzz/corpus");
+    int count = 0;
+    ck_assert_msg(files, "run the tests from the root of the repository");
+    for (struct dirent *entry; (entry = readdir(files));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        uint8_t bytes[65536];
+        FILE *file = fopen(in("tests/fuzz/corpus", entry->d_name), "rb");
+        size_t size = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        for (int block = 0; block < 80; block++) {
+            bytes[0] = (uint8_t)block;
+            fuzz_corpus(bytes, size);
+        }
+        count++;
+    }
+    closedir(files);
+    ck_assert_int_ge(count, 5);
+}
+END_TEST
+
 START_TEST(room_for_no_words_is_refused)
 {
     static Corpus *corpus; /* static, so that the sanitizer does not call them leaks */
@@ -330,6 +358,7 @@ int main(void)
     add(suite, "a_binary_file_is_refused", a_binary_file_is_refused);
     add(suite, "a_text_without_words_is_refused", a_text_without_words_is_refused);
     add(suite, "what_is_not_a_plain_file_is_refused", what_is_not_a_plain_file_is_refused);
+    test_add(suite, "fuzzed", fuzzed);
     test_add_exit(suite, "room_for_no_words_is_refused", room_for_no_words_is_refused, 1);
     test_add_exit(suite, "a_block_of_no_bytes_is_refused", a_block_of_no_bytes_is_refused, 1);
     return test_run(suite);
