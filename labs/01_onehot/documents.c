@@ -247,13 +247,14 @@ static double line_cosine(const int *sorted, int n, const double *idf, const dou
 
 static char *join_words(const int *ids, int n, const Vocab *vocab)
 {
-    enum { SHOWN = 12 };
-    char *text = memory_new(SHOWN * 260 + 8, 1, "a line");
-    for (int i = 0; i < n && i < SHOWN; i++) {
-        strcat(text, i ? " " : "");
-        strcat(text, vocab->word[ids[i]]);
-    }
-    return strcat(text, n > SHOWN ? " ..." : "");
+    enum { SHOWN = 12, SIZE = SHOWN * (TOKEN_MAX + 1) + 8 };
+    char *text = memory_new(SIZE, 1, "a line");
+    int used = 0;
+    for (int i = 0; i < n && i < SHOWN; i++)
+        used += snprintf(text + used, (size_t)(SIZE - used), "%s%s", i ? " " : "", vocab->word[ids[i]]);
+    if (n > SHOWN)
+        snprintf(text + used, (size_t)(SIZE - used), " ...");
+    return text;
 }
 
 /* Keeps the best FOUND hits, best first; of equals the earlier line. */

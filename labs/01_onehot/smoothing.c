@@ -385,25 +385,25 @@ static Vocab *training_lines(const Text *text)
 static void samples(Lab *lab, const OneHot *self, const Text *text, const char *skipped)
 {
     enum { SHOWN = 3, SIZE = 25 * 260 };
-    char line[SIZE];
-    double copied[NGRAM_MOST + 1] = {0};
+    char lines[SHOWN + 1][SIZE] = {""}; /* the first few are shown, the rest share the last place */
+    double copied[NGRAM_MOST + 1];
     Rng rng = lab_rng(lab, "samples");
-    Vocab *lines = training_lines(text);
+    Vocab *training = training_lines(text);
     trace(lab->trace,
           "\nSentences drawn word by word from the unsmoothed counts, %d for each n, and how many of\n"
           "them are in the training text word for word:\n",
           self->config.samples);
     for (int n = 1; n <= NGRAM_MOST; n++) {
-        char shown[SHOWN][SIZE];
+        int copies = 0;
         for (int i = 0; i < self->config.samples; i++) {
-            sample_sentence(text, n, &rng, line, sizeof line);
-            copied[n] += vocab_find(lines, line) != VOCAB_NONE ? 100.0 / self->config.samples : 0;
-            if (i < SHOWN)
-                strcpy(shown[i], line);
+            char *line = lines[i < SHOWN ? i : SHOWN];
+            sample_sentence(text, n, &rng, line, SIZE);
+            copies += vocab_find(training, line) != VOCAB_NONE;
         }
+        copied[n] = 100.0 * copies / self->config.samples;
         trace(lab->trace, "\n    n = %d, %.0f %% copied\n", n, copied[n]);
         for (int i = 0; i < SHOWN; i++)
-            trace(lab->trace, "        %s\n", *shown[i] ? shown[i] : "(the empty sentence)");
+            trace(lab->trace, "        %s\n", *lines[i] ? lines[i] : "(the empty sentence)");
     }
     trace(lab->trace, "\nLonger histories sound better and invent less.\n");
     claim(lab->claims,
@@ -415,7 +415,7 @@ static void samples(Lab *lab, const OneHot *self, const Text *text, const char *
                   .test = ABOVE,
                   .bound = 0,
                   .skipped = skipped});
-    vocab_free(lines);
+    vocab_free(training);
 }
 
 /* The first MOST_WORDS words of the student's text (OWN) or the built-in one. */
