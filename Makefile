@@ -13,7 +13,7 @@ OUT   ?= outputs
 # The same bytes everywhere: no contraction or reordering at the compiler's
 # pleasure (docs/design.md, "The same bytes").
 NUMERIC  = -ffp-contract=off -fno-math-errno -fno-trapping-math
-WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-psabi
 OPT_release = -O3 -g
 OPT_debug   = -Og -g3 -DDEBUG
 OPT_asan    = -O1 -g -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -83,7 +83,7 @@ claims: all ## every claim over SEEDS seeds: how many hold
 
 # ---- testing -----------------------------------------------------------------
 
-.PHONY: check tests run-tests asan valgrind tsan
+.PHONY: check tests run-tests asan valgrind tsan fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
 run-tests: tests all
 	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
@@ -102,6 +102,13 @@ tsan: ## quick labs with two threads under the thread sanitizer
 valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-512)
 	@$(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
 	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite" quick-labs
+
+FUZZ_SECONDS ?= 60
+fuzz: ## coverage-guided fuzzing of what reads a user's bytes (clang), FUZZ_SECONDS each
+	@for target in $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)); do mkdir -p build/fuzz/$$target; \
+	    clang -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined $(NUMERIC) -Icommon -Itests $(STB) \
+	        tests/fuzz/$$target.c $(wildcard common/*.c) -lm -o build/fuzz/fuzz_$$target && \
+	    build/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) build/fuzz/$$target tests/fuzz/$$target || exit 1; done
 
 .PHONY: quick-labs
 quick-labs: all
@@ -171,7 +178,6 @@ setup: ## install what is missing: compiler, gnuplot, Check, stb, fonts, pandoc
 	@missing=; need() { eval "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	need 'command -v gcc && echo "#include <stdio.h>" | gcc -E -' 'gcc libc6-dev'; need 'command -v pkg-config' pkg-config; \
 	need 'pkg-config --exists check' check; need 'pkg-config --exists stb' libstb-dev; \
-	need 'pkg-config --exists libzip' libzip-dev; \
 	need 'command -v gnuplot' gnuplot-nox; need 'command -v fc-list' fontconfig; \
 	need 'fc-list :lang=ko | grep -q .' fonts-nanum; need 'command -v pandoc' pandoc; $(INSTALL)
 
@@ -187,7 +193,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 	    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	elif command -v brew >/dev/null; then \
 	    echo "installing:$$missing"; \
-	    brew install $$(echo "$$missing" | sed 's/gcc libc6-dev//; s/libstb-dev/stb/; s/libzip-dev/libzip/; s/gnuplot-nox/gnuplot/; s/fonts-nanum/font-nanum-gothic/'); \
+	    brew install $$(echo "$$missing" | sed 's/gcc libc6-dev//; s/libstb-dev/stb/; s/gnuplot-nox/gnuplot/; s/fonts-nanum/font-nanum-gothic/'); \
 	else echo "install these with your system's package manager:$$missing"; exit 1; fi
 
 # With `make setup course`, nothing is compiled before setup is done.
