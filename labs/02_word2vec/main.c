@@ -39,7 +39,7 @@ enum { WORLD_TOKENS = 150000 };
 Setting world_setting(const Lab *lab, ModelKind model, LossKind loss)
 {
     /* Fewer passes at --quick, so larger steps. */
-    static const double full[2][2] = {{0.1, 0.05}, {0.1, 0.05}}, quick[2][2] = {{0.2, 0.1}, {0.2, 0.05}};
+    static const double full[2][2] = {{0.1, 0.05}, {0.1, 0.02}}, quick[2][2] = {{0.2, 0.1}, {0.2, 0.05}};
     return (Setting){
         .model = model,
         .loss = loss,

@@ -50,8 +50,8 @@ void step_glove(Lab *lab, void *state)
           "If the vectors are counts in disguise, why not start from the counts? X_ij: how often word j is within\n"
           "%d words of word i, each time weighted by 1 / distance. Of %zu x %zu cells %.1f%% are not zero.\n\n",
           WINDOW, size, size, 100.0 * (double)seen / ((double)size * (double)size));
-    trace_equation(lab->trace, HERE,
-                   "J = sum_ij f(X_ij) (w_i . c_j + b_i + d_j - log X_ij)^2,  f(x) = min(1, (x/10)^0.75)");
+    trace_equation(lab->trace, HERE, "J = sum_ij f(X_ij) (w_i . c_j + b_i + d_j - log X_ij)^2");
+    trace_equation(lab->trace, HERE, "f(x) = (x / 10)^0.75, at most 1");
     trace(lab->trace, "\nJ / cells: %.3f after the first pass, %.3f after pass %d.\n\n", (double)loss[0],
           (double)loss[EPOCHS - 1], EPOCHS);
     trace_table(lab->trace, "word\tGloVe\tskip-gram");

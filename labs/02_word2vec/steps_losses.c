@@ -139,16 +139,23 @@ static real time_example(Lab *lab, const uint64_t *counts, int words, LossKind l
     for (int i = 0; i < DRAWN; i++)
         word[i] = sampler_draw(sampler, &rng);
     real gradient[64];
-    int turns = 0;
-    double start = now(), time = 0;
-    for (; turns < 20000 && time < (lab->quick ? 1e7 : 4e7); turns++, time = now() - start) {
-        int i = turns * (NEGATIVES + 1) % (DRAWN - NEGATIVES);
-        memset(gradient, 0, sizeof gradient);
-        learn_example(model, loss, model->input, word[i], word + i + 1, NEGATIVES, (real)0.01, gradient, false);
+    double best = 0, start = now();
+    /* The shortest of several measurements: whatever else the machine does only adds to one. */
+    for (int turn = 0; turn < 50 && now() - start < (lab->quick ? 1e7 : 5e7); turn++) {
+        enum { TOGETHER = 32 };
+        int examples = words > 5000 && loss == FULL_SOFTMAX ? 1 : TOGETHER;
+        double before = now();
+        for (int e = 0; e < examples; e++) {
+            int i = (turn * TOGETHER + e) * (NEGATIVES + 1) % (DRAWN - NEGATIVES);
+            memset(gradient, 0, sizeof gradient);
+            learn_example(model, loss, model->input, word[i], word + i + 1, NEGATIVES, (real)0.01, gradient, false);
+        }
+        double time = (now() - before) / examples;
+        best = turn == 0 || time < best ? time : best;
     }
     sampler_free(sampler);
     model_free(model);
-    return (real)(time / turns);
+    return (real)best;
 }
 
 static const char *const loss_name[] = {"negative sampling", "hierarchical softmax", "full softmax"};
@@ -194,7 +201,8 @@ static void cost(Lab *lab)
         trace_timing(lab->trace, name, (double)times[i % 3][i / 3], "ns");
     }
     draw_cost(lab, "cost_vs_vocabulary", "What one example costs", "output rows touched", rows, SIZES);
-    draw_cost(lab, "cost_vs_vocabulary_time", "The same, measured", "nanoseconds an example", times, timed);
+    draw_cost(lab, "cost_vs_vocabulary_time", "What one example costs, measured on this machine",
+              "nanoseconds an example", times, timed);
 
     real *path = rows[HIERARCHICAL_SOFTMAX];
     claim(lab->claims, (Claim){.id = "tree-is-logarithmic",
@@ -288,7 +296,7 @@ static void draw_losses(Lab *lab, Word2Vec *self, real curve[2][CURVE], int epoc
     }
     Panel *panel = figure_panel(figure, "CBOW, a small part of the text", "pass over the text", "-log p(word)");
     panel_key(panel, KEY_INSIDE);
-    panel_range_y(panel, 0, 9);
+    panel_range_y(panel, 0, 11); /* room for the key above the line of log V */
     panel_line(panel, "full softmax", x, curve[0], epochs);
     panel_line(panel, "hierarchical softmax", x, curve[1], epochs);
     panel_horizontal(panel, "knowing nothing: log 900", log64(900));

@@ -182,7 +182,7 @@ void step_pieces(Lab *lab, void *state)
     Pieces *pieces = pieces_new(self->text->vocab, BUCKETS);
     Setting setting = world_setting(lab, SKIPGRAM, NEGATIVE_SAMPLING);
     setting.rate = (real)0.2;
-    setting.epochs = lab_choose(lab, 8, 5);
+    setting.epochs = lab_choose(lab, 12, 6);
     setting.threads = lab->threads;
     Rng rng = lab_rng(lab, "pieces");
     Model *before = model_new(self->text, &setting, pieces, &rng);

@@ -59,17 +59,28 @@ static void show_neighbours(Lab *lab, Word2Vec *self)
 
 /* ---- synonyms ------------------------------------------------------------------------ */
 
+/* One-hot vectors have a 1 at the word's own number and 0 elsewhere. */
+static double one_hot_cosine(const Vocab *vocab, const char *a, const char *b)
+{
+    double dot = 0;
+    for (int i = 0; i < vocab->size; i++)
+        dot += (i == vocab_find(vocab, a)) * (i == vocab_find(vocab, b));
+    return dot;
+}
+
 static void show_synonyms(Lab *lab, Word2Vec *self)
 {
     const Vectors *vectors = self->vectors[SKIPGRAM][NEGATIVE_SAMPLING];
-    double least = 1, most = -1;
+    double least = 1, most = -1, symbols = 0;
     trace(lab->trace, "Pairs that mean nearly the same, and crosses that do not:\n\n");
-    trace_table(lab->trace, "pair\tcosine\tcross\tcosine\tas one-hot");
+    trace_table(lab->trace, "pair\tcosine\tcross\tcosine\tpair as one-hot");
     for (int i = 0; i < WORDWORLD_SYNONYMS; i++) {
         const char *a = wordworld_synonyms[i][0], *b = wordworld_synonyms[i][1];
         const char *c = wordworld_synonyms[i - i % 2][i % 2], *d = wordworld_synonyms[i - i % 2 + 1][i % 2];
         double close = (double)vectors_cosine(vectors, a, b), cross = (double)vectors_cosine(vectors, c, d);
-        trace_row(lab->trace, "%s – %s\t%.3f\t%s – %s\t%.3f\t0", a, b, close, c, d, cross);
+        trace_row(lab->trace, "%s – %s\t%.3f\t%s – %s\t%.3f\t%.0f", a, b, close, c, d, cross,
+                  one_hot_cosine(vectors->vocab, a, b));
+        symbols += one_hot_cosine(vectors->vocab, a, b);
         least = close < least ? close : least;
         most = cross > most ? cross : most;
     }
@@ -296,7 +307,7 @@ static void draw_cosines(Lab *lab, Word2Vec *self)
     real one_hot[WORDS * WORDS], learned[WORDS * WORDS];
     for (int i = 0; i < WORDS; i++)
         for (int j = 0; j < WORDS; j++) {
-            one_hot[i * WORDS + j] = i == j;
+            one_hot[i * WORDS + j] = (real)one_hot_cosine(vectors->vocab, words[i], words[j]);
             learned[i * WORDS + j] = vectors_cosine(vectors, words[i], words[j]);
         }
     Figure *figure = figure_begin(lab->figures, "cosine_heatmap", "Cosine of words: as symbols, and learned");
