@@ -44,7 +44,7 @@ static inline int32_t bits_of_float(float x)
 /* 2^n for -126 <= n <= 127: n goes straight into the exponent's bits. */
 static inline float power_of_two(int32_t n)
 {
-    return float_of_bits((n + 127) << 23);
+    return float_of_bits((int32_t)((uint32_t)(n + 127) << 23)); /* unsigned: exp32 of a NaN comes here too */
 }
 
 /* e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. */
@@ -76,7 +76,7 @@ static inline float log32(float x)
     int tiny = x < FLT_MIN;
     float scaled = tiny ? x * 0x1p25f : x;
     int32_t bits = bits_of_float(scaled);
-    int32_t e = (bits - low) >> 23;
+    int32_t e = (int32_t)((uint32_t)bits - (uint32_t)low) >> 23; /* -0 comes here too */
     float f = float_of_bits((int32_t)((uint32_t)bits - ((uint32_t)e << 23))) - 1.0f;
     float exponent = (float)(e - (tiny ? 25 : 0));
     float p = -0.0790274366736412f;

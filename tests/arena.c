@@ -11,7 +11,7 @@ START_TEST(memory_is_aligned_and_apart)
     enum { PIECES = 2000 };
     Arena *arena = arena_new();
     unsigned char *piece[PIECES];
-    size_t size[PIECES], total = 0;
+    size_t size[PIECES], total = 0, wrong = 0;
     for (int i = 0; i < PIECES; i++) {
         size[i] = (size_t)(i * 37 % 1501);
         piece[i] = arena_get(arena, size[i]);
@@ -21,7 +21,8 @@ START_TEST(memory_is_aligned_and_apart)
     }
     for (int i = 0; i < PIECES; i++)
         for (size_t j = 0; j < size[i]; j++)
-            ck_assert_uint_eq(piece[i][j], (unsigned)i % 251);
+            wrong += piece[i][j] != i % 251;
+    ck_assert_uint_eq(wrong, 0);
     ck_assert_uint_ge(arena_used(arena), total);
     ck_assert_uint_le(arena_used(arena), total + 64 * PIECES);
     arena_free(arena);
@@ -80,7 +81,8 @@ START_TEST(more_than_there_is)
 {
     Arena *arena = arena_new();
     ASSERT_SAYS(DIES(1, arena_get(arena, SIZE_MAX)), "the tensors of a training step");
-    ASSERT_SAYS(DIES(1, arena_get(arena, SIZE_MAX / 2)), "the tensors of a training step");
+    if (!SANITIZED) /* its malloc ends the program by itself */
+        ASSERT_SAYS(DIES(1, arena_get(arena, SIZE_MAX / 2)), "the tensors of a training step");
     arena_free(arena);
 }
 END_TEST

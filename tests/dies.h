@@ -14,6 +14,13 @@
 #include "die.h"
 #include "test.h"
 
+/* Under the address sanitizer impossible allocations never return. */
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 typedef struct {
     pid_t child;
     int pipe;

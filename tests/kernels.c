@@ -20,8 +20,8 @@ static real *random_numbers(Rng *rng, size_t n)
     return x;
 }
 
-/* All four ways to read A and B, with and without adding, C in wider rows: the
- * columns beyond must stay as they are. */
+/* All four ways to read A and B, with and without adding, C in wider rows (the
+ * columns beyond must stay as they are), by 1 ... THREADS threads. */
 static void compare_products(Rng *rng, int m, int n, int k, int threads)
 {
     int c_row = n + 3;
@@ -32,12 +32,14 @@ static void compare_products(Rng *rng, int m, int n, int k, int threads)
     for (int way = 0; way < 8; way++) {
         Strided left = way & 1 ? strided_transposed(a, m) : strided(a, k);
         Strided right = way & 2 ? strided_transposed(b, k) : strided(b, n);
-        memcpy(fast, c, c_size * sizeof(real));
         memcpy(plain, c, c_size * sizeof(real));
-        kernel_matmul(m, n, k, left, right, fast, c_row, way & 4, threads);
         kernel_matmul_plain(m, n, k, left, right, plain, c_row, way & 4);
-        ck_assert_msg(memcmp(fast, plain, c_size * sizeof(real)) == 0, "%d x %d x %d, way %d, %d threads", m, n, k, way,
-                      threads);
+        for (int t = 1; t <= threads; t++) {
+            memcpy(fast, c, c_size * sizeof(real));
+            kernel_matmul(m, n, k, left, right, fast, c_row, way & 4, t);
+            ck_assert_msg(memcmp(fast, plain, c_size * sizeof(real)) == 0, "%d x %d x %d, way %d, %d threads", m, n, k,
+                          way, t);
+        }
     }
     free(a), free(b), free(c), free(fast), free(plain);
 }
@@ -45,7 +47,7 @@ static void compare_products(Rng *rng, int m, int n, int k, int threads)
 START_TEST(product_of_small_sizes)
 {
     Rng rng = rng_new(1, "kernels");
-    const int sizes[] = {0, 1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 16, 17, 24, 25, 31, 32, 33, 40};
+    const int sizes[] = {0, 1, 2, 5, 6, 7, 12, 13, 16, 17, 32, 33, 40};
     enum { SIZES = sizeof sizes / sizeof *sizes };
     for (int i = 0; i < SIZES; i++)
         for (int j = 0; j < SIZES; j++)
@@ -58,12 +60,10 @@ END_TEST
 START_TEST(product_of_large_sizes)
 {
     Rng rng = rng_new(2, "kernels");
-    const int sizes[][3] = {{5, 9, 383},    {5, 9, 384},    {5, 9, 385},     {13, 33, 1000}, {1, 1, 5000},
-                            {1, 200, 769},  {200, 1, 769},  {64, 64, 1024},  {97, 130, 400}, {255, 257, 40},
-                            {3000, 7, 100}, {7, 3000, 100}, {150, 151, 152}, {129, 128, 384}};
+    const int sizes[][3] = {{5, 9, 383},   {5, 9, 384},    {5, 9, 385},    {13, 33, 1000}, {1, 1, 5000},  {1, 200, 769},
+                            {200, 1, 769}, {33, 70, 1000}, {255, 257, 40}, {3000, 7, 110}, {7, 3000, 110}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (int threads = 1; threads <= 3; threads++)
-            compare_products(&rng, sizes[i][0], sizes[i][1], sizes[i][2], threads);
+        compare_products(&rng, sizes[i][0], sizes[i][1], sizes[i][2], 3);
 }
 END_TEST
 
@@ -229,8 +229,13 @@ END_TEST
 
 START_TEST(no_threads_means_one)
 {
+    enum { N = 150 };
     Rng rng = rng_new(9, "kernels");
-    compare_products(&rng, 150, 150, 150, 0);
+    real *a = random_numbers(&rng, N * N), one[N * N], none[N * N];
+    kernel_matmul(N, N, N, strided(a, N), strided(a, N), one, N, false, 1);
+    kernel_matmul(N, N, N, strided(a, N), strided(a, N), none, N, false, 0);
+    ck_assert_mem_eq(one, none, sizeof one);
+    free(a);
 }
 END_TEST
 

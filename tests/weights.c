@@ -305,9 +305,10 @@ START_TEST(files_that_are_none)
     ASSERT_SAYS(DIES(1, (weights_load(folder, parameters), 0)), "Is a directory");
     write_bytes(path, "", 0);
     ASSERT_SAYS(DIES(1, (weights_load(path, parameters), 0)), "it is shorter than 8 bytes");
-    write_bytes(path, "\x93NUMPY\x01\x00v\x00{'descr': '<f4', }", 32);
+    const char npy[] = "\x93NUMPY\x01\x00v\x00{'descr': '<f4', }", zip[] = "PK\x03\x04\x14\0\0\0\0\0\0\0";
+    write_bytes(path, npy, sizeof npy);
     ASSERT_SAYS(DIES(1, (weights_load(path, parameters), 0)), "its header would be longer than the file");
-    write_bytes(path, "PK\x03\x04\x14\0\0\0\0\0\0\0", 12);
+    write_bytes(path, zip, sizeof zip);
     ASSERT_SAYS(DIES(1, (weights_load(path, parameters), 0)), "its header would be longer than the file");
     write_bytes(path, "\xff\xff\xff\xff\xff\xff\xff\xff{}", 10);
     ASSERT_SAYS(DIES(1, (weights_load(path, parameters), 0)), "its header would be longer than the file");
