@@ -8,7 +8,6 @@
 
 #include "maths.h"
 #include "memory.h"
-#include "optim.h"
 
 enum {
     THINGS = 8,
@@ -295,9 +294,7 @@ double recall_accuracy(const RecallModel *model, int lag, int stories, Rng *rng,
     return (double)right / stories;
 }
 
-/* One step of training; its loss, and the norm of the gradients.  A loss that is
- * not finite is returned and changes nothing. */
-static double train_step(Tape *tape, const RecallModel *model, Optimiser *optimiser, Rng *rng, double *norm)
+double recall_step(Tape *tape, const RecallModel *model, Optimiser *optimiser, Rng *rng, double *norm)
 {
     const RecallSetting *s = &model->setting;
     RecallBatch batch = recall_batch_new(s->language, s->shortest, s->lag, s->batch, rng);
@@ -324,7 +321,7 @@ RecallResult recall_train(RecallModel *model, Rng *rng, int threads)
     RecallResult result = {0};
     double recent[RECENT] = {0}, norm = 0;
     while (result.steps < s->steps && !result.diverged) {
-        double loss = train_step(tape, model, optimiser, rng, &norm);
+        double loss = recall_step(tape, model, optimiser, rng, &norm);
         recent[result.steps % RECENT] = loss;
         result.diverged = !isfinite(loss);
         result.largest_norm = norm > result.largest_norm ? norm : result.largest_norm;

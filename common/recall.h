@@ -18,7 +18,7 @@
 #ifndef RECALL_H
 #define RECALL_H
 
-#include "nn.h"
+#include "optim.h"
 
 typedef enum { RECALL_ENGLISH, RECALL_KOREAN, RECALL_LANGUAGES } RecallLanguage;
 
@@ -108,6 +108,11 @@ Tensor *recall_scores(Tape *tape, const RecallModel *model, Tensor *states);
 /* The share of STORIES new stories of LAG whose highest score is the door's colour. */
 double recall_accuracy(const RecallModel *model, int lag, int stories, Rng *rng, int threads);
 
+/* One step of training on new stories, gradients clipped as the setting says:
+ * returns the loss, *NORM is the gradients' before clipping.  A loss that is not
+ * finite is returned and changes nothing. */
+double recall_step(Tape *tape, const RecallModel *model, Optimiser *optimiser, Rng *rng, double *norm);
+
 typedef struct {
     double accuracy;     /* at the lag, on 1024 new stories, after training */
     double loss;         /* the mean over the last 20 steps */
@@ -116,7 +121,7 @@ typedef struct {
     bool diverged;       /* a loss that was not finite ended it */
 } RecallResult;
 
-/* Trains until the accuracy is enough or the steps are used up. */
+/* Trains by Adam until the accuracy is enough or the steps are used up. */
 RecallResult recall_train(RecallModel *model, Rng *rng, int threads);
 
 #endif
