@@ -73,24 +73,20 @@ static void write_header(FILE *file, const Parameters *parameters)
 
 void weights_save(const char *path, const Parameters *parameters)
 {
-    char *header = NULL;
-    size_t length = 0;
     check_names(parameters);
-    FILE *memory = open_memstream(&header, &length);
-    if (!memory)
-        die("out of memory: the header of '%s'", path);
-    write_header(memory, parameters);
-    while (ftell(memory) % 8) /* the numbers begin at a multiple of 8 */
-        fputc(' ', memory);
-    fclose(memory);
     Output *output = output_open(path);
-    uint64_t size = length;
-    fwrite(&size, sizeof size, 1, output_stream(output));
-    fwrite(header, 1, length, output_stream(output));
+    FILE *file = output_stream(output);
+    uint64_t length = 0; /* not known yet */
+    fwrite(&length, sizeof length, 1, file);
+    write_header(file, parameters);
+    for (length = (uint64_t)ftello(file); length % 8; length++) /* the numbers begin at a multiple of 8 */
+        fputc(' ', file);
     for (int i = 0; i < parameters->n; i++)
-        fwrite(parameters->tensor[i]->data, sizeof(real), parameters->tensor[i]->size, output_stream(output));
+        fwrite(parameters->tensor[i]->data, sizeof(real), parameters->tensor[i]->size, file);
+    length -= sizeof length;
+    fseeko(file, 0, SEEK_SET);
+    fwrite(&length, sizeof length, 1, file);
     output_close(output);
-    free(header);
 }
 
 /* ---- reading: the JSON of a header -------------------------------------------- */
@@ -314,7 +310,7 @@ static const char *printable(const char *name, char text[PRINTABLE])
         shown--; /* not in the middle of a character */
     for (size_t i = 0; i < shown; i++)
         text[i] = (unsigned char)name[i] < ' ' || name[i] == 0x7f ? '?' : name[i];
-    strcpy(text + shown, shown < length ? "..." : "");
+    memcpy(text + shown, shown < length ? "..." : "", shown < length ? 4 : 1);
     return text;
 }
 
