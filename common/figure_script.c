@@ -47,6 +47,8 @@ typedef struct {
 /* About how wide a letter is drawn, in ems; rather too wide than too narrow. */
 static double letter_width(uint32_t c)
 {
+    if (c >= 0x1f000 && c < 0x20000)
+        return 1.35; /* emoji */
     if (c >= 0x1100)
         return c >= 0x2000 && c < 0x2e80 ? 0.8 : 1.0;
     if (strchr("iljtfrI.,:;'|!()[] ", (int)c) && c)
@@ -512,8 +514,9 @@ static void put_labels(Script *script, const Panel *panel, const Box *box, const
         put_text(script, panel->x_label, middle, below + LINE_HEIGHT / 2.0, "center", 0, AXIS, "", most);
     }
     if (panel->y_label) {
-        double most = fmin(text_pixels(panel->y_label, AXIS), box->bottom - box->top - 2 * GAP);
-        double middle = inside((plot->top + plot->bottom) / 2, most / 2, box->top + GAP, box->bottom - GAP);
+        double bottom = panel->key == KEY_BELOW && key_entries(panel) ? below : box->bottom - GAP;
+        double most = fmin(text_pixels(panel->y_label, AXIS), bottom - box->top - GAP);
+        double middle = inside((plot->top + plot->bottom) / 2, most / 2, box->top + GAP, bottom);
         put_text(script, panel->y_label, box->left + GAP / 2.0 + LINE_HEIGHT / 2.0, middle, "center", 90, AXIS, "",
                  most);
     }
