@@ -146,7 +146,7 @@ static void check_text(const Claim *entry, const char *what, const char *text)
     const char *id = entry->id ? entry->id : "without an id";
     if (!text || !*text)
         die_misuse(HERE, "claim %s has no %s", id, what);
-    for (const char *c = text; *c; c++)
+    for (const char *c = text; c && *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             die_misuse(HERE, "claim %s: its %s holds a tab, a newline or another control byte", id, what);
 }

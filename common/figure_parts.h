@@ -1,7 +1,7 @@
-/* figure_parts.h: what the three files of the figures share; labs use figure.h.
+/* figure_parts.h: what the files of the figures share; labs use figure.h.
  *
  *     figure.c          what a figure is made of, and its TSV
- *     figure_script.c   where everything goes on the picture, and the .gp
+ *     figure_page.h     the files that draw it, and the .gp
  *     gnuplot.c         gnuplot at work in the background */
 #ifndef FIGURE_PARTS_H
 #define FIGURE_PARTS_H

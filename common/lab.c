@@ -74,7 +74,7 @@ static void check_info(Request *request)
     const LabInfo *info = request->info;
     if (!info->stem || !info->title || !info->steps)
         die_misuse(HERE, "a lab needs a stem, a title and steps");
-    while (info->steps[request->steps].run)
+    while (info->steps && info->steps[request->steps].run)
         request->steps++;
     if (request->steps == 0 || request->steps > MOST_STEPS)
         die_misuse(HERE, "lab %s has %d steps; it should have 1 to %d", info->stem, request->steps, MOST_STEPS);
