@@ -41,10 +41,6 @@ words='
     function title(name) { gsub(/_/, " ", name); return literal(name) }
     function verdict(name) { return "[" literal(name) "]{." name "}" }'
 
-counts='
-    { n[$7]++ }
-    END { printf "%d hold, %d correct the lecture, %d fail, %d skipped\n", n["holds"], n["corrects"], n["fails"], n["skipped"] }'
-
 # ---- the terminal ------------------------------------------------------------
 
 print_ledger() {
@@ -62,14 +58,30 @@ print_ledger() {
 
 # ---- the page ----------------------------------------------------------------
 
+# How many claims hold in each lab; then those that correct the lecture or fail; then all.
 all_claims() {
     echo '# The ledger'
     echo
-    ledger | awk -F "\t" "$counts"
+    ledger | awk -F '\t' "$words"'
+        { n[$1, $7]++; n["all", $7]++; if (!seen[$1]++) lab[++labs] = $1 }
+        END {
+            print "| Lab | holds | corrects the lecture | fails | skipped |\n|:----|----:|----:|----:|----:|"
+            lab[++labs] = "all"
+            for (i = 1; i <= labs; i++)
+                printf "| %s | %d | %d | %d | %d |\n", i < labs ? "[" title(lab[i]) "](#lab-" lab[i] ")" : "all",
+                    n[lab[i], "holds"], n[lab[i], "corrects"], n[lab[i], "fails"], n[lab[i], "skipped"]
+        }'
     echo
+    ledger | awk -F '\t' '$7 == "corrects" || $7 == "fails"' | claims_table
+    printf '<details><summary>Every claim of every lab</summary>\n\n'
+    ledger | claims_table
+    printf '</details>\n\n'
+}
+
+claims_table() {
     echo '| Lab | Verdict | Claim | Measured | Expected | Source |'
     echo '|-----|---------|-------|----------|----------|--------|'
-    ledger | awk -F '\t' "$words"' { printf "| [%s](#lab-%s) | %s | %s | %s | %s | %s |\n",
+    awk -F '\t' "$words"' { printf "| [%s](#lab-%s) | %s | %s | %s | %s | %s |\n",
         substr($1, 1, 2), $1, verdict($7), literal($3), literal($6), literal($5), literal($4) }'
     echo
 }

@@ -89,7 +89,9 @@ START_TEST(words_stay_words)
         expect_in(page, "  ``` ~~~ &lt;/details&gt; &lt;b&gt; | 은행\n        x</code>");
         expect_in(page, "<img src=\"90_first/curve.png\"");
         expect_in(page, "href=\"90_first/curve.gp\"");
-        expect_in(page, "1 hold, 1 correct the lecture, 1 fail, 1 skipped");
+        expect_in(page, "<td style=\"text-align: left;\">all</td>\n<td style=\"text-align: right;\">1</td>\n"
+                        "<td style=\"text-align: right;\">1</td>\n<td style=\"text-align: right;\">1</td>\n"
+                        "<td style=\"text-align: right;\">1</td>");
         expect_in(page, "<td>step 1 | x</td>");
         expect_in(page, "<style>");
         ck_assert(!strstr(page, "src=\"http") && !strstr(page, "href=\"http")); /* opens without a network */

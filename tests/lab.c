@@ -142,6 +142,17 @@ static Run run(const char *folder, const char *arguments)
     return finish(folder, start(folder, arguments));
 }
 
+/* Until a toy that waits (TOY_WAITS) has said so. */
+static void wait_until_ready(const char *folder)
+{
+    for (bool ready = false; !ready;) {
+        char *err = slurp(in(folder, "stderr"));
+        ready = strstr(err, "ready") != NULL;
+        free(err);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 static void free_run(Run run)
 {
     free(run.out);
@@ -402,10 +413,7 @@ START_TEST(signals_leave_the_earlier_files)
     char *folder = with_earlier_files();
     setenv("TOY_WAITS", "1", 1);
     pid_t child = start(folder, "");
-    for (char *err = slurp(in(folder, "stderr")); !strstr(err, "ready"); err = slurp(in(folder, "stderr"))) {
-        free(err);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    }
+    wait_until_ready(folder);
     kill(child, deadly[_i]);
     Run toy = finish(folder, child);
     ck_assert_int_eq(toy.status, 1000 + deadly[_i]);
@@ -441,10 +449,7 @@ START_TEST(two_runs_do_not_mix)
     char *folder = with_earlier_files();
     setenv("TOY_WAITS", "1", 1);
     pid_t first = start(folder, "--no-plots");
-    for (char *err = slurp(in(folder, "stderr")); !strstr(err, "ready"); err = slurp(in(folder, "stderr"))) {
-        free(err);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    }
+    wait_until_ready(folder);
     unsetenv("TOY_WAITS");
     Run second = run(folder, "--no-plots");
     ck_assert_int_eq(second.status, 1);
@@ -453,7 +458,7 @@ START_TEST(two_runs_do_not_mix)
     kill(first, SIGKILL);
     free_run(finish(folder, first));
     second = run(folder, "--no-plots"); /* the lock and the .part files of a killed run are no hindrance */
-    ck_assert_int_eq(second.status, 0);
+    ck_assert_msg(second.status == 0, "%s", second.err);
     ck_assert(!exists(in(folder, "outputs/99_toy/trace.txt.part")));
     free_run(second);
     scratch_remove(folder);
@@ -502,6 +507,34 @@ START_TEST(a_figure_that_fails)
     ck_assert(strstr(toy.out, "the last step"));
     ck_assert(strstr(toy.out, "numbers.tsv pixels.png"));
     ck_assert(exists(in(folder, "outputs/99_toy/trace.txt")));
+    free_run(toy);
+    scratch_remove(folder);
+}
+END_TEST
+
+/* Ctrl-C while gnuplot is drawing: neither it nor its half picture stays. */
+START_TEST(a_signal_while_gnuplot_draws)
+{
+    char *folder = with_earlier_files(), path[9000];
+    mkdir(in(folder, "bin"), 0755);
+    spit(in(folder, "bin/gnuplot"), "#!/bin/sh\necho half >numbers.png.part\necho $$ >../../pid\nexec sleep 1000\n");
+    chmod(in(folder, "bin/gnuplot"), 0755);
+    snprintf(path, sizeof path, "%s/bin:/usr/bin:/bin", folder);
+    setenv("PATH", path, 1);
+    pid_t child = start(folder, "");
+    int gnuplot = 0;
+    while (gnuplot == 0) {
+        char *text = slurp(in(folder, "pid"));
+        gnuplot = atoi(text);
+        free(text);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    kill(child, SIGINT);
+    Run toy = finish(folder, child);
+    ck_assert_int_eq(toy.status, 1000 + SIGINT);
+    ck_assert_int_eq(kill(gnuplot, 0), -1);
+    ck_assert(!exists(in(folder, "outputs/99_toy/numbers.png.part")));
+    expect_earlier_files(folder);
     free_run(toy);
     scratch_remove(folder);
 }
@@ -686,6 +719,7 @@ int main(void)
     test_add(suite, "a_folder_that_cannot_be_written", a_folder_that_cannot_be_written);
     test_add(suite, "two_runs_do_not_mix", two_runs_do_not_mix);
     test_add(suite, "a_figure_that_fails", a_figure_that_fails);
+    test_add(suite, "a_signal_while_gnuplot_draws", a_signal_while_gnuplot_draws);
     test_add(suite, "no_gnuplot", no_gnuplot);
     test_add(suite, "pauses_for_a_class", pauses_for_a_class);
     test_add(suite, "a_pause_without_a_terminal", a_pause_without_a_terminal);

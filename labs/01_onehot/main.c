@@ -172,7 +172,7 @@ int main(int argc, char **argv)
          .text = &self.corpus_file},
         {.name = "query", .value = "TEXT", .help = "words to look for in step 5", .text = &self.query},
         {.name = "replace-bad-bytes",
-         .help = "read a corpus that is not valid UTF-8, bad bytes as \uFFFD",
+         .help = "read a corpus that is not valid UTF-8, bad bytes as U+FFFD",
          .given = &self.replace_bad_bytes},
         {0},
     };

@@ -62,9 +62,10 @@ static void show_neighbours(Lab *lab, Word2Vec *self)
 /* One-hot vectors have a 1 at the word's own number and 0 elsewhere. */
 static double one_hot_cosine(const Vocab *vocab, const char *a, const char *b)
 {
+    int x = vocab_find(vocab, a), y = vocab_find(vocab, b);
     double dot = 0;
     for (int i = 0; i < vocab->size; i++)
-        dot += (i == vocab_find(vocab, a)) * (i == vocab_find(vocab, b));
+        dot += (i == x) * (i == y);
     return dot;
 }
 
@@ -86,6 +87,12 @@ static void show_synonyms(Lab *lab, Word2Vec *self)
     }
     trace_table_end(lab->trace);
     trace(lab->trace, "\n");
+    claim(lab->claims, (Claim){.id = "synonyms-one-hot",
+                               .statement = "as one-hot vectors the four pairs have cosine 0: the sum of all four",
+                               .source = "lecture 1: one-hot vectors are orthogonal",
+                               .measured = symbols,
+                               .test = EQUALS,
+                               .bound = 0});
     claim(lab->claims,
           (Claim){.id = "synonyms-close",
                   .statement = "은행–금융, 핸드폰–스마트폰, bank–finance, phone–smartphone, all 0 as one-hot "
