@@ -125,16 +125,30 @@ static void put_key_below(Page *page, const Panel *panel, double middle, double 
 
 /* ---- a key inside: in the corner with the least data ----------------------------------------- */
 
-static int points_in(const Panel *panel, const View *view, const Box *box)
+static bool in_box(const View *view, const Box *box, double x, double y)
+{
+    if (!view_shows(view, x, y))
+        return false;
+    x = view_x(view, x), y = view_y(view, y);
+    return x > box->left && x < box->right && y > box->top && y < box->bottom;
+}
+
+/* How much ink BOX would hide: points, and sixteen places on each piece of a curve. */
+static int ink_in(const Panel *panel, const View *view, const Box *box)
 {
     int n = 0;
-    for (int s = 0; s < panel->count; s++)
-        for (int i = 0; panel->series[s].x && i < panel->series[s].n; i++) {
-            if (!view_shows(view, panel->series[s].x[i], panel->series[s].y[i]))
-                continue;
-            double x = view_x(view, panel->series[s].x[i]), y = view_y(view, panel->series[s].y[i]);
-            n += x > box->left && x < box->right && y > box->top && y < box->bottom;
+    for (int s = 0; s < panel->count; s++) {
+        const Series *series = &panel->series[s];
+        if (series->kind == HORIZONTAL)
+            for (int k = 0; k <= 16; k++)
+                n += in_box(view, box, view->x.low + k * (view->x.high - view->x.low) / 16, series->y[0]);
+        for (int i = 0; series->x && i < series->n; i++) {
+            n += in_box(view, box, series->x[i], series->y[i]);
+            for (int k = 1; k < 16 && i > 0 && series->kind != POINTS; k++)
+                n += in_box(view, box, series->x[i - 1] + k * (series->x[i] - series->x[i - 1]) / 16,
+                            series->y[i - 1] + k * (series->y[i] - series->y[i - 1]) / 16);
         }
+    }
     return n;
 }
 
@@ -148,9 +162,9 @@ static void put_key_inside(Page *page, const Panel *panel, const View *view)
         double left = corner % 2 == 0 ? view->plot.right - width - GAP : view->plot.left + GAP;
         double top = corner / 2 == 0 ? view->plot.top + GAP : view->plot.bottom - height - GAP;
         Box box = {left, top, left + width, top + height};
-        int points = points_in(panel, view, &box);
-        if (least < 0 || points < least) {
-            least = points;
+        int ink = ink_in(panel, view, &box);
+        if (least < 0 || ink < least) {
+            least = ink;
             best = box;
         }
     }
