@@ -346,6 +346,32 @@ START_TEST(odd_data)
 }
 END_TEST
 
+/* Two points, but the line between them: the key goes where the line does not. */
+START_TEST(a_key_inside_hides_no_curve)
+{
+    char *folder = scratch_folder();
+    Figures *figures = figures_new(folder, false);
+    const real x[] = {0, 1}, falling[] = {1, 0}, rising[] = {0, 1};
+    double left[2];
+    for (int i = 0; i < 2; i++) {
+        Figure *figure = figure_begin(figures, i ? "rising" : "falling", NULL);
+        Panel *panel = figure_panel(figure, NULL, NULL, NULL);
+        panel_key(panel, KEY_INSIDE);
+        panel_line(panel, "a label that takes some room", x, i ? rising : falling, 2);
+        figure_end(figure);
+        char *script = slurp(in(folder, i ? "rising.gp" : "falling.gp"));
+        const char *box = strstr(script, "rectangle from screen ");
+        ck_assert(box != NULL);
+        left[i] = atof(box + strlen("rectangle from screen "));
+        free(script);
+    }
+    ck_assert_double_gt(left[0], 0.4); /* the top right corner */
+    ck_assert_double_lt(left[1], 0.3); /* the top left one */
+    figures_free(figures);
+    scratch_remove(folder);
+}
+END_TEST
+
 START_TEST(the_size_is_what_the_lab_asks_for)
 {
     char *folder = scratch_folder();
@@ -581,6 +607,7 @@ int main(void)
     test_add(suite, "the_tsv_of_curves", the_tsv_of_curves);
     test_add(suite, "the_tsv_of_a_heatmap_and_bars", the_tsv_of_a_heatmap_and_bars);
     test_add(suite, "odd_data", odd_data);
+    test_add(suite, "a_key_inside_hides_no_curve", a_key_inside_hides_no_curve);
     test_add(suite, "the_size_is_what_the_lab_asks_for", the_size_is_what_the_lab_asks_for);
     test_add(suite, "a_gnuplot_that_fails", a_gnuplot_that_fails);
     test_add(suite, "a_gnuplot_that_crashes", a_gnuplot_that_crashes);
