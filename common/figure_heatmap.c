@@ -229,7 +229,7 @@ static void put_column_numbers(Page *page, const Series *series, const Heat *hea
 
 static void plot_heatmap(Page *page, const Series *series, int p, double points)
 {
-    bool large = (double)series->rows * series->columns > 20000 && series->rows > 1 && series->columns > 1;
+    bool large = (double)series->rows * series->columns > 1000 && series->rows > 1 && series->columns > 1;
     fprintf(page->body, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset logscale\n", series->columns - 1,
             series->rows - 1);
     fprintf(page->body, "unset xtics\nunset ytics\n");
