@@ -26,7 +26,7 @@ static const char *const english_rules =
     "after = that is all . | i was there with my <who> . | it was in <month> , i believe . | we may go again .\n"
     "thing ~ = food service room music film story view concert show place garden ending\n"
     "good ~ = good great lovely fine interesting charming excellent wonderful superb nice\n"
-    "bad ~ = bad awful boring dull terrible ugly horrible poor dreadful cheap\n"
+    "bad ~ = bad awful boring dull terrible ugly horrible poor dreadful dreary\n"
     "who ~ = sister brother friend mother\n"
     "month ~ = may june july august march april\n";
 

@@ -123,6 +123,7 @@ static void order(Lab *lab, Tape *tape, const Network *n)
 {
     static const int pair[WORDS * 2] = {0, 2, 1, 1, 2, 0, 3, 3, 4, 4}; /* two sentences, time first */
     static const char *const texts[2] = {"나 는 너 를 사랑해", "너 는 나 를 사랑해"};
+    static const char *const units[UNITS] = {"1", "2", "3", "4", "5", "6", "7", "8"};
     const Tensor *states = read(tape, n, vectors(tape, n, pair, WORDS, 2), NULL); /* [5, 2, 8] */
     int bag = 0;
     for (int word = 0; word < WORDS; word++) {
@@ -146,7 +147,7 @@ static void order(Lab *lab, Tape *tape, const Network *n)
                 by_unit[j * WORDS + t] = by_word[t * UNITS + j] = states->data[(t * 2 + s) * UNITS + j];
         }
         trace_matrix(lab->trace, states->where, texts[s], by_word, WORDS, UNITS, labels, NULL, 2);
-        panel_heatmap(figure_panel(figure, texts[s], "word", "unit of the hidden state"), by_unit, UNITS, WORDS, NULL,
+        panel_heatmap(figure_panel(figure, texts[s], "word", "unit of the hidden state"), by_unit, UNITS, WORDS, units,
                       labels, SIGNED);
     }
     figure_end(figure);
