@@ -90,7 +90,7 @@ run-tests: tests all
 
 # Gradients are checked in double, where central differences are exact enough.
 check: ## all tests: gradients in double, then everything in float
-	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients ops recurrent transformer" run-tests
+	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients layers ops optim nn tape kernels recurrent transformer" run-tests
 	@$(MAKE) --no-print-directory WERROR=-Werror run-tests
 
 asan: ## all tests and quick labs under the address and undefined-behaviour sanitizers
@@ -108,7 +108,7 @@ fuzz: ## coverage-guided fuzzing of what reads a user's bytes (clang), FUZZ_SECO
 	@for target in $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)); do mkdir -p build/fuzz/$$target; \
 	    clang -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined $(NUMERIC) -Icommon -Itests $(STB) \
 	        tests/fuzz/$$target.c $(wildcard common/*.c) -lm -o build/fuzz/fuzz_$$target && \
-	    build/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) build/fuzz/$$target tests/fuzz/$$target || exit 1; done
+	    build/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/$$target tests/fuzz/$$target || exit 1; done
 
 .PHONY: quick-labs
 quick-labs: all

@@ -165,6 +165,8 @@ const Tensor *tape_first_nonfinite(const Tape *tape)
     for (Node *node = tape->last; node; node = node->previous) {
         if (!is_finite(node->output))
             first = node->output;
+        if (node->second_output && !is_finite(node->second_output))
+            first = node->second_output;
         for (Tensor **input = node->more_inputs; input && *input; input++)
             if (!is_finite(*input))
                 first = *input;
