@@ -100,43 +100,64 @@ static int digits_of(double value)
     return digits;
 }
 
-static void bound_text(char *text, double value)
+/* The fewest digits that give the same number, at most MOST of them. */
+static void bound_text(char *text, double value, int most)
 {
-    /* As it was typed in: the fewest digits that give the same number. */
     for (int digits = digits_of(value); digits <= 17; digits++) {
         number(text, value, digits);
-        if (!(strtod(text, NULL) != value))
+        if (digits >= most || !(strtod(text, NULL) != value))
             return;
     }
 }
 
-/* With enough digits that the text meets the test just as the number does: a
- * failing 0.74999 is not shown as 0.75. */
-static void measured_text(char *text, const Claim *claim)
-{
-    for (int digits = digits_of(claim->measured); digits <= 17; digits++) {
-        number(text, claim->measured, digits);
-        if (meets(claim, strtod(text, NULL)) == meets(claim, claim->measured))
-            return;
-    }
-}
-
-static void expected_text(char *text, const Claim *claim)
+static void expected_text(char *text, const Claim *claim, int most)
 {
     static const char *const sign[] = {
         [AT_LEAST] = ">=", [AT_MOST] = "<=", [EQUALS] = "=", [ABOVE] = ">", [BELOW] = "<", [BETWEEN] = ""};
     char bound[NUMBER_TEXT], upper[NUMBER_TEXT], tolerance[NUMBER_TEXT];
-    bound_text(bound, claim->bound);
-    bound_text(upper, claim->upper);
-    bound_text(tolerance, claim->tolerance);
+    bool exact = claim->test == EQUALS && claim->tolerance == 0;
+    bound_text(bound, claim->bound, exact ? 17 : most);
+    bound_text(upper, claim->upper, most);
+    bound_text(tolerance, claim->tolerance, most);
     if (claim->test == BETWEEN)
         snprintf(text, EXPECTED_TEXT, "%s ... %s", bound, upper);
-    else if (claim->test == EQUALS && claim->tolerance == 0)
+    else if (exact)
         snprintf(text, EXPECTED_TEXT, "= %s exactly", bound);
     else if (claim->test == EQUALS)
         snprintf(text, EXPECTED_TEXT, "= %s ± %s", bound, tolerance);
     else
         snprintf(text, EXPECTED_TEXT, "%s %s", sign[claim->test], bound);
+}
+
+/* The claim as a reader sees it: its bounds with at most MOST digits. */
+static Claim as_shown(const Claim *claim, int most)
+{
+    Claim shown = *claim;
+    char text[NUMBER_TEXT];
+    bool exact = claim->test == EQUALS && claim->tolerance == 0;
+    bound_text(text, claim->bound, exact ? 17 : most);
+    shown.bound = strtod(text, NULL);
+    bound_text(text, claim->upper, most);
+    shown.upper = strtod(text, NULL);
+    bound_text(text, claim->tolerance, most);
+    shown.tolerance = strtod(text, NULL);
+    return shown;
+}
+
+/* Both texts, with as many digits as it takes that a reader who compares them
+ * comes to the same verdict: a failing 0.74999 is not shown as 0.75. */
+static void make_texts(const Claim *claim, char *expected, char *measured)
+{
+    enum { USUAL = 6, ALL = 17 };
+    for (int most = USUAL; most <= ALL; most += ALL - USUAL) {
+        Claim shown = as_shown(claim, most);
+        expected_text(expected, claim, most);
+        for (int digits = digits_of(claim->measured); digits <= ALL; digits++) {
+            number(measured, claim->measured, digits);
+            if (meets(&shown, strtod(measured, NULL)) == meets(claim, claim->measured))
+                return;
+        }
+    }
 }
 
 /* ---- the ledger ------------------------------------------------------------------ */
@@ -183,8 +204,7 @@ void claim(Claims *claims, Claim entry)
     row->claim.statement = memory_copy_text(entry.statement);
     row->claim.source = memory_copy_text(entry.source);
     row->claim.skipped = entry.skipped ? memory_copy_text(entry.skipped) : NULL;
-    expected_text(row->expected, &entry);
-    measured_text(text, &entry);
+    make_texts(&entry, row->expected, text);
     row->measured = memory_copy_text(entry.skipped ? entry.skipped : text);
 }
 

@@ -42,7 +42,10 @@ START_TEST(verdicts)
     expect(basic("a", 1e-9, EQUALS, 0), FAILS, "= 0 exactly", "1e-09");
     Claim near = basic("a", 1.4141, EQUALS, 1.414213562373095);
     near.tolerance = 0.001;
-    expect(near, HOLDS, "= 1.414213562373095 ± 0.001", "1.414");
+    expect(near, HOLDS, "= 1.41421 ± 0.001", "1.414");
+    near.tolerance = 0;
+    near.measured = near.bound;
+    expect(near, HOLDS, "= 1.414213562373095 exactly", "1.414213562373095");
     Claim between = basic("a", 0.8, BETWEEN, 0.75);
     between.upper = 0.9;
     expect(between, HOLDS, "0.75 ... 0.9", "0.8");
@@ -64,6 +67,9 @@ START_TEST(a_near_miss_is_shown_as_one)
 {
     expect(basic("a", 0.7499999, AT_LEAST, 0.75), FAILS, ">= 0.75", "0.7499999");
     expect(basic("a", 0.7500001, ABOVE, 0.75), HOLDS, "> 0.75", "0.7500001");
+    expect(basic("a", 0.02451, AT_MOST, 0.12649110640673517), HOLDS, "<= 0.126491", "0.02451");
+    expect(basic("a", 0.1264911, AT_MOST, 0.12649110640673517), HOLDS, "<= 0.126491", "0.12649");
+    expect(basic("a", 0.12649111, AT_MOST, 0.12649110640673517), FAILS, "<= 0.126491", "0.1265");
     expect(basic("a", 5000000, AT_LEAST, 1e6), HOLDS, ">= 1000000", "5000000");
     expect(basic("a", 123456.75, AT_LEAST, 0), HOLDS, ">= 0", "123457");
 }
