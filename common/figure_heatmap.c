@@ -202,8 +202,8 @@ static void put_row_labels(Page *page, const Series *series, const Heat *heat, c
 {
     double points = TIC;
     char number[16];
-    while (points > SMALLEST && page_pixels(points) * 1.1 > heat->cell_height)
-        points--;
+    while (series->row_labels && points > SMALLEST && page_pixels(points) * 1.1 > heat->cell_height)
+        points--; /* numbers stay large: leaving some out loses nothing */
     int every = 1;
     while (page_pixels(points) * 1.1 > heat->cell_height * every)
         every = every == 1 ? 2 : every == 2 ? 5 : every == 5 ? 10 : every * 2;

@@ -393,6 +393,29 @@ START_TEST(the_size_is_what_the_lab_asks_for)
 }
 END_TEST
 
+/* Where there is no place for each, numbers of rows are left out, as those of
+ * columns are, and not made small. */
+START_TEST(row_numbers_stay_large)
+{
+    char *folder = scratch_folder();
+    static real cells[100 * 64];
+    Figures *figures = figures_new(folder, false);
+    Figure *figure = figure_begin(figures, "f", NULL);
+    panel_heatmap(figure_panel(figure, NULL, NULL, NULL), cells, 100, 64, NULL, NULL, SIGNED);
+    figure_end(figure);
+    figures_free(figures);
+    char *script = slurp(in(folder, "f.gp"));
+    ck_assert_ptr_nonnull(strstr(script, ",14' tc"));
+    for (int points = 1; points < 12; points++) {
+        char small[16];
+        snprintf(small, sizeof small, ",%d' tc", points);
+        ck_assert_ptr_null(strstr(script, small));
+    }
+    free(script);
+    scratch_remove(folder);
+}
+END_TEST
+
 /* ---- a gnuplot of our own --------------------------------------------------------------- */
 
 /* The only gnuplot in PATH is a shell script. */
@@ -605,6 +628,7 @@ int main(void)
     test_add(suite, "a_word_of_ten_thousand_letters", a_word_of_ten_thousand_letters);
     test_add(suite, "a_long_word_is_whole_in_the_tsv", a_long_word_is_whole_in_the_tsv);
     test_add(suite, "the_tsv_of_curves", the_tsv_of_curves);
+    test_add(suite, "row_numbers_stay_large", row_numbers_stay_large);
     test_add(suite, "the_tsv_of_a_heatmap_and_bars", the_tsv_of_a_heatmap_and_bars);
     test_add(suite, "odd_data", odd_data);
     test_add(suite, "a_key_inside_hides_no_curve", a_key_inside_hides_no_curve);
