@@ -1,0 +1,393 @@
+/* Tests of lab 07: its claims over seeds that were not looked at while it was
+ * written, its reference trace with any number of threads, its figures, the
+ * student's own table and sentence, bad input, and the seven ways by themselves. */
+#define _GNU_SOURCE
+int lab_07_main(int argc, char **argv);
+#define main lab_07_main
+#include "../labs/07_positional_encoding/main.c"
+#undef main
+
+#include "dies.h"
+#include "maths.h"
+#include "scratch.h"
+#include "test.h"
+#include "transformer.h"
+
+static char *folder;
+
+static void set_up(void)
+{
+    folder = scratch_folder();
+}
+
+static void tear_down(void)
+{
+    scratch_remove(folder);
+}
+
+/* Runs the lab, quick and quiet, with up to four more arguments. */
+static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
+{
+    char *arguments[] = {"07_positional_encoding",
+                         "--quick",
+                         "--quiet",
+                         "--out",
+                         folder,
+                         "--seed",
+                         (char *)seed,
+                         (char *)a,
+                         (char *)b,
+                         (char *)c,
+                         (char *)d,
+                         NULL};
+    int count = 0;
+    while (arguments[count])
+        count++;
+    optind = 0; /* getopt from the start */
+    return lab_07_main(count, arguments);
+}
+
+static char *written(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, "07_positional_encoding/%s", name);
+    char *text = slurp(in(folder, path));
+    ck_assert_msg(*text, "%s is empty or missing", name);
+    return text;
+}
+
+/* The verdict is the last cell of the line that begins with ID. */
+static void check_verdict(const char *claims, const char *id, const char *verdict)
+{
+    char key[100];
+    snprintf(key, sizeof key, "\n%s\t", id);
+    const char *line = strstr(claims, key);
+    ck_assert_msg(line, "no claim %s", id);
+    const char *end = strchr(line + 1, '\n');
+    size_t length = strlen(verdict);
+    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
+                  (int)(end - line), line + 1);
+}
+
+/* ---- the lab as a whole ------------------------------------------------------ */
+
+START_TEST(claims_hold_over_seeds)
+{
+    static const char *const seeds[] = {"8101", "8102", "8103", "8104", "8105"};
+    static const char *const mended[] = {"not-the-same-output", "mask-breaks-it",         "longest-wave",
+                                         "similarity-ripples",  "sinusoidal-is-absolute", "sinusoidal-last-marked"};
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        ck_assert_int_eq(run_lab(seeds[i], "--check", "--no-plots", NULL, NULL), 0);
+        char *claims = written("claims.tsv");
+        ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+        for (size_t m = 0; m < sizeof mended / sizeof *mended; m++)
+            check_verdict(claims, mended[m], "corrects");
+        check_verdict(claims, "equivariant", "holds");
+        check_verdict(claims, "shift-is-rotation", "holds");
+        check_verdict(claims, "order-needs-positions", "holds");
+        check_verdict(claims, "positions-solve-order", "holds");
+        check_verdict(claims, "t5-three-back", "holds");
+        free(claims);
+    }
+}
+END_TEST
+
+static void check_expected(const char *name)
+{
+    char *expected = slurp(in("tests/expected/07_positional_encoding", name)), *text = written(name);
+    ck_assert_msg(strcmp(expected, text) == 0,
+                  "%s is not tests/expected/07_positional_encoding/%s (after a change: make golden)", name, name);
+    free(expected);
+    free(text);
+}
+
+START_TEST(trace_and_ledger_are_the_expected_ones)
+{
+    if (REAL_IS_DOUBLE)
+        return;
+    ck_assert_int_eq(run_lab("42", "--no-plots", "--threads", "1", NULL), 0);
+    check_expected("trace.txt");
+    check_expected("claims.tsv");
+}
+END_TEST
+
+/* And the same bytes with two threads, and with figures. */
+START_TEST(figures_and_two_threads)
+{
+    static const char *const figures[] = {"positional_encoding_sinusoidal",
+                                          "positional_encoding_sinusoidal_raster",
+                                          "wavelengths",
+                                          "relative_position",
+                                          "encoding_comparison",
+                                          "position_effect",
+                                          "order_task",
+                                          "extrapolation",
+                                          "learned_bias"};
+    ck_assert_int_eq(run_lab("42", "--threads", "2", NULL, NULL), 0);
+    if (!REAL_IS_DOUBLE) {
+        check_expected("trace.txt");
+        check_expected("claims.tsv");
+    }
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        char name[100];
+        snprintf(name, sizeof name, "%s.tsv", figures[i]);
+        free(written(name));
+        snprintf(name, sizeof name, "%s.png", figures[i]);
+        char *png = written(name);
+        ck_assert_int_eq(memcmp(png, "\x89PNG\r\n\x1a\n", 8), 0);
+        free(png);
+    }
+}
+END_TEST
+
+/* Steps 1 to 6 run alone and write the claims that they write among the others. */
+START_TEST(steps_run_alone)
+{
+    ck_assert_int_eq(run_lab("42", "--no-plots", "--step", "1-6", NULL), 0);
+    char *all = written("claims.tsv");
+    for (int step = 1; step <= 6; step++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", step);
+        ck_assert_int_eq(run_lab("42", "--no-plots", "--step", number, NULL), 0);
+        char *claims = written("claims.tsv");
+        char *lines = strchr(claims, '\n') + 1; /* behind the heading */
+        ck_assert_msg(*lines && strstr(all, lines), "step %d alone: %s", step, lines);
+        free(claims);
+    }
+    free(all);
+}
+END_TEST
+
+/* ---- the student's own --------------------------------------------------------- */
+
+START_TEST(own_table)
+{
+    static const char *const sizes[][2] = {{"2", "2"}, {"1000", "2"}, {"3", "512"}, {"200", "130"}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char positions[32], dimensions[32];
+        snprintf(positions, sizeof positions, "--positions=%s", sizes[i][0]);
+        snprintf(dimensions, sizeof dimensions, "--dimensions=%s", sizes[i][1]);
+        ck_assert_int_eq(run_lab("42", "--no-plots", "--step=2-3", positions, dimensions), 0);
+        char *claims = written("claims.tsv");
+        ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+        free(claims);
+    }
+}
+END_TEST
+
+START_TEST(own_sentence)
+{
+    ck_assert_int_eq(run_lab("42", "--step=5", "--sentence=나는 너를 사랑하고 너는 나를 사랑해", NULL, NULL), 0);
+    char *claims = written("claims.tsv"), *trace = written("trace.txt");
+    check_verdict(claims, "same-word-same-look", "skipped");
+    check_verdict(claims, "reversed-sentence", "holds");
+    ck_assert_ptr_nonnull(strstr(trace, "사랑하고"));
+    free(claims);
+    free(trace);
+    ck_assert_int_eq(run_lab("42", "--step=5", "--sentence=the `id` $(id) 'the' \"the\" \\ the {} @ ~ the", NULL, NULL),
+                     0);
+    claims = written("claims.tsv");
+    check_verdict(claims, "same-word-same-look", "holds");
+    check_verdict(claims, "positions-tell-apart", "holds");
+    free(claims);
+}
+END_TEST
+
+START_TEST(forty_words_are_the_most)
+{
+    char text[200] = "--sentence=w";
+    for (int i = 1; i < 40; i++)
+        strcat(text, i % 2 ? " v" : " w");
+    ck_assert_int_eq(run_lab("42", "--step=5", "--no-plots", text, NULL), 0);
+    strcat(text, " w");
+    ASSERT_SAYS(DIES(2, run_lab("42", "--step=5", "--no-plots", text, NULL)),
+                "2 to 40 words is needed, this one has 41");
+}
+END_TEST
+
+START_TEST(bad_input)
+{
+    static const char *const bad[][2] = {
+        {"--positions=0", "--positions"},
+        {"--positions=1001", "--positions"},
+        {"--positions=x", "--positions"},
+        {"--positions=99999999999999", "--positions"},
+        {"--dimensions=0", "--dimensions"},
+        {"--dimensions=514", "--dimensions"},
+        {"--dimensions=-2", "--dimensions"},
+        {"--dimensions=7", "come in pairs"},
+        {"--sentence=", "--sentence"},
+        {"--sentence= \t ", "--sentence"},
+        {"--sentence=alone", "has 1"},
+        {"--sentence=caf\xe9 au lait", "--sentence"},
+        {"--step=8", "8"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ASSERT_SAYS(DIES(2, run_lab("42", "--no-plots", bad[i][0], NULL, NULL)), bad[i][1]);
+}
+END_TEST
+
+/* ---- the seven ways -------------------------------------------------------------- */
+
+enum { B = 2, T = 6, D = 16, H = 4 };
+
+static Tensor *random_words(Tape *tape, const char *stream)
+{
+    Rng rng = rng_new(1, stream);
+    Tensor *x = tape_variable(tape, stream, SHAPE(B, T, D), NULL);
+    for (size_t i = 0; i < x->size; i++)
+        x->data[i] = rng_normal(&rng);
+    return x;
+}
+
+/* The attention written out in the lab is the one that later labs use: the same
+ * numbers and gradients, to the bit. */
+START_TEST(attention_equals_the_library)
+{
+    Rng rng = rng_new(2, "promotion");
+    Parameters *parameters = parameters_new();
+    Heads mine = heads_new(parameters, "attention", D, H, &rng);
+    Attention theirs = {D, H, mine.query, mine.key, mine.value, mine.output};
+    Positions none = {.way = NONE, .d = D, .heads = H};
+    Tape *tape = tape_new(1);
+    real *gradient[2];
+    Tensor *x = random_words(tape, "x"), *weight = random_words(tape, "w"), *y[2], *weights[2];
+    for (int side = 0; side < 2; side++) {
+        Tensor *mask = mask_causal(tape, T);
+        y[side] = side ? attention(tape, &theirs, x, x, mask, &weights[1])
+                       : heads_attend(tape, &mine, &none, x, mask, &weights[0]);
+        tape_backward(tape, op_sum(tape, op_multiply(tape, y[side], weight)));
+        gradient[side] = malloc(x->size * sizeof(real));
+        memcpy(gradient[side], x->grad, x->size * sizeof(real));
+    }
+    ck_assert_mem_eq(y[0]->data, y[1]->data, x->size * sizeof(real));
+    ck_assert_mem_eq(weights[0]->data, weights[1]->data, weights[0]->size * sizeof(real));
+    ck_assert_mem_eq(gradient[0], gradient[1], x->size * sizeof(real));
+    for (int side = 0; side < 2; side++)
+        free(gradient[side]);
+    tape_free(tape);
+    parameters_free(parameters);
+}
+END_TEST
+
+START_TEST(table_equals_the_library)
+{
+    static real mine[300 * 30], theirs[300 * 30];
+    sinusoidal_table(mine, 300, 30);
+    positions_sinusoidal(theirs, 300, 30);
+    ck_assert_mem_eq(mine, theirs, sizeof mine);
+}
+END_TEST
+
+/* Which of the ways see an order, and which a place: attention over a sentence
+ * and over the same sentence 3 places further. */
+START_TEST(absolute_and_relative)
+{
+    for (Way way = NONE; way < WAYS; way++) {
+        Rng rng = rng_new(3, "reader");
+        Reader reader = reader_new((ReaderSettings){.way = way,
+                                                    .vocabulary = 9,
+                                                    .d = D,
+                                                    .heads = H,
+                                                    .layers = 2,
+                                                    .causal = true,
+                                                    .trained = T,
+                                                    .places = T + 3},
+                                   &rng);
+        Tape *tape = tape_new(1);
+        const int ids[T] = {1, 5, 1, 8, 2, 0};
+        const real *here = reader_read(tape, &reader, ids, 1, T, 0)->data;
+        const real *there = reader_read(tape, &reader, ids, 1, T, 3)->data;
+        bool same = memcmp(here, there, T * D * sizeof(real)) == 0;
+        ck_assert_msg(same == (way != LINEAR && way != LEARNED && way != SINUSOIDAL), "%s", way_name[way]);
+        tape_free(tape);
+        reader_free(&reader);
+    }
+}
+END_TEST
+
+/* (R_t q) . (R_s k) depends on t - s alone, and turning keeps lengths. */
+START_TEST(rotary_is_relative)
+{
+    enum { PLACES = 12, WIDTH = 8 };
+    Rng rng = rng_new(4, "rotary");
+    Positions rotary = {.way = ROTARY, .d = WIDTH, .heads = 1};
+    Tape *tape = tape_new(1);
+    Tensor *q = tape_input(tape, "q", SHAPE(1, 1, PLACES, WIDTH), NULL),
+           *k = tape_input(tape, "k", SHAPE(1, 1, PLACES, WIDTH), NULL);
+    for (int i = 0; i < WIDTH; i++) { /* the same two words at every place */
+        real a = rng_normal(&rng), b = rng_normal(&rng);
+        for (int t = 0; t < PLACES; t++) {
+            q->data[t * WIDTH + i] = a;
+            k->data[t * WIDTH + i] = b;
+        }
+    }
+    Tensor *score =
+        op_batched_matmul_transposed(tape, positions_turn(tape, &rotary, q), positions_turn(tape, &rotary, k));
+    const real *cell = score->data;
+    for (int t = 1; t < PLACES; t++)
+        for (int s = 1; s < PLACES; s++)
+            ck_assert_double_eq_tol((double)cell[t * PLACES + s], (double)cell[(t - 1) * PLACES + s - 1], 1e-5);
+    ck_assert(fabs((double)(cell[0] - cell[1])) > 1e-3);
+    ck_assert(fabs((double)(cell[1] - cell[PLACES])) > 1e-3);
+    tape_free(tape);
+}
+END_TEST
+
+START_TEST(biases)
+{
+    for (int k = 0; k < 300; k++) {
+        int bucket = t5_bucket(k);
+        ck_assert_int_eq(bucket < T5_EXACT, k < T5_EXACT);
+        ck_assert(k >= T5_EXACT || bucket == k);
+        ck_assert(k == 0 || (bucket >= t5_bucket(k - 1) && bucket <= t5_bucket(k - 1) + 1));
+        ck_assert(k < T5_MOST_OFFSET || bucket == T5_SIDE - 1);
+        ck_assert(k == 0 || t5_bucket(-k) == T5_SIDE + bucket);
+    }
+    for (int h = 0; h < 8; h++) /* Press 2022, section 3: 1/2, 1/4 ... 1/256 for 8 heads */
+        ck_assert_double_eq_tol((double)alibi_slope(h, 8), 1.0 / (2 << h), 1e-7);
+    Tape *tape = tape_new(1);
+    Rng rng = rng_new(5, "bias");
+    Parameters *parameters = parameters_new();
+    Positions t5 = positions_new(parameters, T5_BIAS, D, H, T, T, &rng), alibi = {.way = ALIBI, .d = D, .heads = H};
+    for (int i = 0; i < T5_BUCKETS * H; i++)
+        t5.bias->data[i] = (real)i;
+    const real *learned = positions_bias(tape, &t5, T)->data, *fixed = positions_bias(tape, &alibi, T)->data;
+    for (int h = 0; h < H; h++)
+        for (int t = 0; t < T; t++)
+            for (int s = 0; s < T; s++, learned++, fixed++) {
+                ck_assert_double_eq((double)*learned, t5_bucket(t - s) * H + h);
+                ck_assert_double_eq((double)*fixed, -(double)alibi_slope(h, H) * abs(t - s));
+            }
+    tape_free(tape);
+    parameters_free(parameters);
+}
+END_TEST
+
+static void add(Suite *suite, const char *name, const TTest *test)
+{
+    TCase *test_case = tcase_create(name);
+    tcase_set_timeout(test_case, 300);
+    tcase_add_checked_fixture(test_case, set_up, tear_down);
+    tcase_add_test(test_case, test);
+    suite_add_tcase(suite, test_case);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("lab 07, positional encoding");
+    add(suite, "claims_hold_over_seeds", claims_hold_over_seeds);
+    add(suite, "trace_and_ledger_are_the_expected_ones", trace_and_ledger_are_the_expected_ones);
+    add(suite, "figures_and_two_threads", figures_and_two_threads);
+    add(suite, "steps_run_alone", steps_run_alone);
+    add(suite, "own_table", own_table);
+    add(suite, "own_sentence", own_sentence);
+    add(suite, "forty_words_are_the_most", forty_words_are_the_most);
+    add(suite, "bad_input", bad_input);
+    add(suite, "attention_equals_the_library", attention_equals_the_library);
+    add(suite, "table_equals_the_library", table_equals_the_library);
+    add(suite, "absolute_and_relative", absolute_and_relative);
+    add(suite, "rotary_is_relative", rotary_is_relative);
+    add(suite, "biases", biases);
+    return test_run(suite);
+}
