@@ -84,9 +84,9 @@ static Verdict verdict_of(const Claim *claim)
 static void number(char *text, double value, int digits)
 {
     if (isnan(value))
-        strcpy(text, "nan");
+        snprintf(text, NUMBER_TEXT, "nan");
     else if (isinf(value))
-        strcpy(text, value > 0 ? "inf" : "-inf");
+        snprintf(text, NUMBER_TEXT, value > 0 ? "inf" : "-inf");
     else
         snprintf(text, NUMBER_TEXT, "%.*g", digits, value == 0 ? 0.0 : value);
 }
@@ -95,8 +95,11 @@ static void number(char *text, double value, int digits)
 static int digits_of(double value)
 {
     int digits = 4;
-    for (double size = 1e4; digits < 15 && fabs(value) >= size; size *= 10)
+    double size = 1e4;
+    while (digits < 15 && fabs(value) >= size) {
         digits++;
+        size *= 10;
+    }
     return digits;
 }
 

@@ -142,6 +142,7 @@ Panel *figure_panel(Figure *figure, const char *title, const char *x_label, cons
 {
     size_t size = (size_t)figure->count + 1;
     Panel *panel = memory_new(1, sizeof *panel, "a panel");
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
     figure->panels = memory_resize(figure->panels, size, sizeof *figure->panels, "the panels of a figure");
     figure->panels[figure->count++] = panel;
     panel->figure = figure;

@@ -122,7 +122,8 @@ static Box best_box(double x, double y, double width, double height, const Box *
     double least = INFINITY;
     for (int place = 0; place < 16; place++) {
         Box box = word_box(x, y, width, height, place);
-        double cost = place * 0.5 + place / 8 * 20 + 3 * outside(&box, plot);
+        int ring = place / 8;
+        double cost = place * 0.5 + ring * 20 + 3 * outside(&box, plot);
         for (int i = 0; i < n; i++)
             cost += overlap(&box, &taken[i]);
         if (cost < least) {

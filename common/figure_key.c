@@ -111,7 +111,8 @@ static void put_entries(Page *page, const Panel *panel, double left, double top,
     for (int s = 0; s < panel->count; s++) {
         if (!in_key(panel, s))
             continue;
-        put_entry(page, panel, s, left + place % columns * width, top + (place / columns + 0.5) * LINE_HEIGHT, width);
+        int row = place / columns, column = place % columns;
+        put_entry(page, panel, s, left + column * width, top + (row + 0.5) * LINE_HEIGHT, width);
         place++;
     }
 }

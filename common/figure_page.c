@@ -48,8 +48,10 @@ double page_text_width(const char *text, double points)
 {
     double width = 0;
     uint32_t c;
-    for (; text && *text; text += next_letter(text, &c), width += letter_width(c))
-        ;
+    while (text && *text) {
+        text += next_letter(text, &c);
+        width += letter_width(c);
+    }
     return width * page_pixels(points);
 }
 
@@ -177,9 +179,9 @@ static void linear_tics(Axis *axis, int most)
         step /= 10;
     for (int i = 0; range / step > most; i++)
         step *= up[i % 3];
-    for (double i = ceil(axis->low / step - 1e-9); i * step <= axis->high + 1e-9 * step; i++)
-        if (axis->tics < MOST_TICS)
-            axis->tic[axis->tics++] = i * step;
+    double first = ceil(axis->low / step - 1e-9);
+    for (int i = 0; axis->tics < MOST_TICS && (first + i) * step <= axis->high + 1e-9 * step; i++)
+        axis->tic[axis->tics++] = (first + i) * step;
 }
 
 static double power_of_ten(int exponent)

@@ -88,7 +88,8 @@ static void put_picture(Page *page, const Figure *figure)
         fprintf(page->body, "set multiplot\n");
     page_title(page, figure->title, page->width / 2, LINE_HEIGHT / 2.0 + GAP, TITLE, page->width - 2 * GAP);
     for (int p = 0; p < figure->count; p++) {
-        double left = p % columns * width, above = top + p / columns * height;
+        int row = p / columns, column = p % columns;
+        double left = column * width, above = top + row * height;
         put_panel(page, figure->panels[p], p, (Box){left, above, left + width, above + height});
     }
     if (figure->count > 1)

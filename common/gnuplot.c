@@ -196,7 +196,7 @@ static void take_font(Gnuplot *gnuplot, char *line, int *best)
     int place = rank(family);
     if (place < *best || (place == *best && strcmp(family, gnuplot->font) < 0)) {
         *best = place;
-        strcpy(gnuplot->font, family);
+        snprintf(gnuplot->font, sizeof gnuplot->font, "%s", family);
     }
 }
 

@@ -76,7 +76,7 @@ static void cut(char *text, int columns)
 static void time_text(char text[32], double seconds)
 {
     if (!(seconds < 359999))
-        strcpy(text, "-:--");
+        snprintf(text, 32, "-:--");
     else if (seconds >= 3600)
         snprintf(text, 32, "%d:%02d:%02d", (int)seconds / 3600, (int)seconds / 60 % 60, (int)seconds % 60);
     else
@@ -88,7 +88,7 @@ static void draw(const Progress *progress, double fraction, const char *rest)
     char bar[3 * BAR + 1] = "", left[32], line[LINE];
     int full = (int)(fraction * BAR);
     for (int i = 0; i < BAR; i++)
-        strcat(bar, i < full ? "█" : "░");
+        snprintf(bar + 3 * i, 4, "%s", i < full ? "█" : "░"); /* three bytes each */
     time_text(left, fraction > 0 ? progress_seconds(progress) * (1 - fraction) / fraction : 1e9);
     snprintf(line, sizeof line, "%s %s %3d %%  %s left  %s", progress->label, bar, (int)(100 * fraction), left, rest);
     cut(line, terminal_columns() - 1);
@@ -108,7 +108,7 @@ void progress_update(Progress *progress, double done, const char *format, ...)
     double fraction = progress->total > 0 ? done / progress->total : 0;
     fraction = !(fraction > 0) ? 0 : fraction > 1 ? 1 : fraction;
     va_start(arguments, format);
-    vsnprintf(rest, sizeof rest, format, arguments);
+    vsnprintf(rest, sizeof rest, format, arguments); // NOLINT(clang-analyzer-valist.Uninitialized): it is
     va_end(arguments);
     draw(progress, fraction, rest);
     progress->drawn = time;

@@ -80,7 +80,7 @@ static char *format_text(const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments); // NOLINT(clang-analyzer-valist.Uninitialized): it is
     char *text = memory_resize(NULL, (size_t)length + 1, 1, "a line of the trace");
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
