@@ -153,7 +153,7 @@ static void put_colour_bar(Page *page, const Series *series, const Box *plot)
     Axis axis = {0};
     double height = fmax(plot->bottom - plot->top, 100), top = (plot->top + plot->bottom - height) / 2;
     colour_range(series->colours, series->cells, (size_t)series->rows * series->columns, &axis.low, &axis.high);
-    axis_tics(&axis, height, 52);
+    axis_tics(&axis, height, 40);
     put_palette(page, series->colours);
     fprintf(page->body, "set cbrange [%.9g:%.9g]\n", axis.low, axis.high);
     fprintf(page->body, "set colorbox user origin screen %.5f, screen %.5f size screen %.5f, screen %.5f noborder\n",
