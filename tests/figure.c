@@ -407,7 +407,7 @@ START_TEST(row_numbers_stay_large)
     char *script = slurp(in(folder, "f.gp"));
     ck_assert_ptr_nonnull(strstr(script, ",14' tc"));
     for (int points = 1; points < 12; points++) {
-        char small[16];
+        char small[32];
         snprintf(small, sizeof small, ",%d' tc", points);
         ck_assert_ptr_null(strstr(script, small));
     }
