@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -29,6 +30,21 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* Starts up to N threads on LOOP; returns how many could be had: the others do
+ * the share of those that could not.  Signals stay with the thread that called,
+ * so that Ctrl-C cleans up in one place. */
+static int start_helpers(pthread_t *helper, int n, Loop *loop)
+{
+    sigset_t all, before;
+    int started = 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (started < n && pthread_create(&helper[started], NULL, work, loop) == 0)
+        started++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 void parallel_for(int threads, int n, ParallelJob *job, void *context)
 {
     if (threads > n)
@@ -42,9 +58,7 @@ void parallel_for(int threads, int n, ParallelJob *job, void *context)
     }
     Loop loop = {.job = job, .context = context, .n = n};
     pthread_t helper[MOST_THREADS];
-    int helpers = 0;
-    while (helpers < threads - 1 && pthread_create(&helper[helpers], NULL, work, &loop) == 0)
-        helpers++; /* where no thread can be had, the others do its share */
+    int helpers = start_helpers(helper, threads - 1, &loop);
     work(&loop);
     for (int i = 0; i < helpers; i++)
         pthread_join(helper[i], NULL);
