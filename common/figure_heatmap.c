@@ -261,8 +261,8 @@ void page_heatmap_panel(Page *page, const Panel *panel, int p, Box box)
     plot.bottom = plot.top + heat.cell_height * series->rows;
     int decimals = cell_decimals(series);
     double points = cell_points(series, &heat, decimals);
-    Box inner = box;
-    inner.left += fmax(spare / 2, 0);
+    Box inner = box; /* the label of the rows stands close to them; without one the title has the whole width */
+    inner.left += panel->y_label ? fmax(spare / 2, 0) : 0;
     page_margins(page, &plot);
     page_labels(page, panel, &inner, &plot, plot.bottom + heat.under.depth);
     put_colour_bar(page, series, &plot);

@@ -336,11 +336,13 @@ static double inside(double middle, double half, double low, double high)
     return fmax(fmin(middle, high - half), low + half);
 }
 
-/* Title and axis labels, around the plot; BELOW is where the tics' labels end. */
+/* Title and axis labels, around the plot and centred on it as far as BOX has
+ * room; BELOW is where the tics' labels end. */
 void page_labels(Page *page, const Panel *panel, const Box *box, const Box *plot, double below)
 {
-    double width = box->right - box->left - 2 * GAP;
-    page_title(page, panel->title, (box->left + box->right) / 2, box->top + LINE_HEIGHT / 2.0 + 2, PANEL_TITLE, width);
+    double width = box->right - box->left - 2 * GAP, title = fmin(page_text_width(panel->title, PANEL_TITLE), width);
+    page_title(page, panel->title, inside((plot->left + plot->right) / 2, title / 2, box->left + GAP, box->right - GAP),
+               box->top + LINE_HEIGHT / 2.0 + 2, PANEL_TITLE, width);
     if (panel->x_label) {
         double most = fmin(page_text_width(panel->x_label, AXIS), width);
         double middle = inside((plot->left + plot->right) / 2, most / 2, box->left + GAP, box->right - GAP);

@@ -416,6 +416,31 @@ START_TEST(row_numbers_stay_large)
 }
 END_TEST
 
+/* A heatmap that leaves room at its sides has its title above the middle of its
+ * cells, not of the panel. */
+START_TEST(a_title_is_above_its_heatmap)
+{
+    char *folder = scratch_folder();
+    const real cells[] = {1, 2, 3, 4};
+    const char *rows[] = {"a rather long label", "b"};
+    double left, right, middle;
+    Figures *figures = figures_new(folder, false);
+    Figure *figure = figure_begin(figures, "f", NULL);
+    figure_layout(figure, 1, 900, 300);
+    panel_heatmap(figure_panel(figure, "S = Q K^T", NULL, NULL), cells, 2, 2, rows, NULL, SIGNED);
+    figure_end(figure);
+    figures_free(figures);
+    char *script = slurp(in(folder, "f.gp"));
+    const char *margin = strstr(script, "set lmargin at screen "), *title = strstr(script, "say(1) at screen ");
+    ck_assert(margin && title);
+    ck_assert_int_eq(sscanf(margin, "set lmargin at screen %lf set rmargin at screen %lf", &left, &right), 2);
+    ck_assert_int_eq(sscanf(title, "say(1) at screen %lf", &middle), 1);
+    ck_assert_double_eq_tol(middle, (left + right) / 2, 0.001);
+    free(script);
+    scratch_remove(folder);
+}
+END_TEST
+
 /* ---- a gnuplot of our own --------------------------------------------------------------- */
 
 /* The only gnuplot in PATH is a shell script. */
@@ -629,6 +654,7 @@ int main(void)
     test_add(suite, "a_long_word_is_whole_in_the_tsv", a_long_word_is_whole_in_the_tsv);
     test_add(suite, "the_tsv_of_curves", the_tsv_of_curves);
     test_add(suite, "row_numbers_stay_large", row_numbers_stay_large);
+    test_add(suite, "a_title_is_above_its_heatmap", a_title_is_above_its_heatmap);
     test_add(suite, "the_tsv_of_a_heatmap_and_bars", the_tsv_of_a_heatmap_and_bars);
     test_add(suite, "odd_data", odd_data);
     test_add(suite, "a_key_inside_hides_no_curve", a_key_inside_hides_no_curve);
