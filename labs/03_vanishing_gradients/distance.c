@@ -247,9 +247,11 @@ static void trace_distance(Lab *lab, const Distance *runs, int n)
     trace_table(lab->trace, "radius\tlog(radius)\tlinear\ttanh, inputs 0.01\ttanh, inputs 1\tlinear, 99 words back");
     for (int i = 0; i < n; i++) {
         const Distance *linear = &runs[i];
-        trace_row(lab->trace, "%.2f\t%.4f\t%.4f\t%.4f\t%.4f\t%.1e", linear->radius, log64(linear->radius),
-                  plain(linear->slope), plain(runs[n + i].slope), plain(runs[2 * n + i].slope),
-                  linear->points == 100 ? exp64((double)linear->log_norm[99]) : 0.0);
+        char far[32] = "below 1e-35";
+        if (linear->points == 100)
+            snprintf(far, sizeof far, "%.1e", exp64((double)linear->log_norm[99]));
+        trace_row(lab->trace, "%.2f\t%.4f\t%.4f\t%.4f\t%.4f\t%s", linear->radius, log64(linear->radius),
+                  plain(linear->slope), plain(runs[n + i].slope), plain(runs[2 * n + i].slope), far);
     }
     trace_table_end(lab->trace);
     trace(lab->trace, "\nThe linear cell multiplies by the same matrix each time, so the gradient is an\n"
