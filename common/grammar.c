@@ -81,7 +81,7 @@ static void read_reference(char *word, int line, Item *item)
     char *dot = strchr(word, '.');
     if (dot) {
         *dot = '\0';
-        item->form = atoi(dot + 1);
+        item->form = (int)strtol(dot + 1, NULL, 10);
         if (item->form < 1)
             die_misuse(HERE, "grammar, line %d: forms are counted from 1: \"%s\"", line, dot + 1);
     }
@@ -117,9 +117,11 @@ static void read_entry(Rule *rule, char *word)
 /* "3:" or "0.5:"; 0 if WORD is no weight. */
 static double weight_of(const char *word)
 {
+    if (!isdigit((unsigned char)word[0]))
+        return 0;
     char *end;
-    double weight = isdigit((unsigned char)word[0]) ? strtod(word, &end) : 0;
-    return weight > 0 && end[0] == ':' && end[1] == '\0' ? weight : 0;
+    double weight = strtod(word, &end);
+    return strcmp(end, ":") == 0 ? weight : 0;
 }
 
 static void read_rule(Grammar *grammar, char *head, char *body, int line, double zipf)
@@ -184,11 +186,11 @@ static void read_rules(Grammar *grammar, double zipf)
         start += strspn(start, " \t");
         if (*start == '#' || *start == '\0')
             continue;
-        char *equals = strchr(start, '=');
-        if (!equals)
+        size_t head = strcspn(start, "=");
+        if (start[head] == '\0')
             die_misuse(HERE, "grammar, line %d: a rule is NAME = ... or NAME ~ = ...", first);
-        *equals = '\0';
-        read_rule(grammar, start, equals + 1, first, zipf);
+        start[head] = '\0';
+        read_rule(grammar, start, start + head + 1, first, zipf);
     }
 }
 

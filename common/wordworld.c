@@ -293,9 +293,10 @@ int wordworld_sentence(const WordWorld *world, Rng *rng, const char **words, int
 char *wordworld_text(const WordWorld *world, Rng *rng, long tokens)
 {
     enum { SENTENCE = 4096 };
-    char *text = NULL;
-    size_t used = 0, room = 0;
-    for (long made = 0; made < tokens || !text;) {
+    size_t used = 0, room = SENTENCE;
+    char *text = memory_resize(NULL, room, 1, "the small world's text");
+    long made = 0;
+    do {
         if (room - used < SENTENCE) {
             room = 2 * room + SENTENCE;
             text = memory_resize(text, room, 1, "the small world's text");
@@ -305,7 +306,7 @@ char *wordworld_text(const WordWorld *world, Rng *rng, long tokens)
         used += strlen(text + used);
         text[used++] = '\n';
         text[used] = '\0';
-    }
+    } while (made < tokens);
     return text;
 }
 

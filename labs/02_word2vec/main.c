@@ -132,6 +132,7 @@ int main(int argc, char **argv)
         .min_count = 5,
         .max_words = 100000,
         .rate = 0.05,
+        .subsample = 1e-3,
     };
     static const LabStep steps[] = {
         {"windows", "Windows: a sentence becomes questions", step_windows},
@@ -184,6 +185,12 @@ int main(int argc, char **argv)
          .low = 1,
          .high = 50},
         {.name = "rate", .value = "X", .help = "step 9: learning rate", .number = &self.rate, .low = 1e-6, .high = 10},
+        {.name = "subsample",
+         .value = "T",
+         .help = "step 9: thin out words more frequent than T; 0 keeps all",
+         .number = &self.subsample,
+         .low = 0,
+         .high = 1},
         {.name = "min-count",
          .value = "N",
          .help = "step 9: leave out words seen fewer times",

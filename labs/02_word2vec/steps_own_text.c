@@ -23,7 +23,7 @@ static Setting own_setting(const Lab *lab, const Word2Vec *self)
         .negatives = self->negatives,
         .epochs = self->epochs,
         .rate = (real)self->rate,
-        .subsample = 1e-3,
+        .subsample = self->subsample,
         .noise_power = 0.75,
         .threads = lab->threads,
     };

@@ -157,7 +157,7 @@ void step_pmi(Lab *lab, void *state)
     trace_equation(lab->trace, HERE, "w . c = PMI(w, c) - log k,  PMI = log #(w,c) #pairs / (#w #c)");
     trace(lab->trace, "\n");
     trace_table(lab->trace, "dimension\tcorrelation\tslope (1 in theory)\tmean w . c\tmean PMI - log k");
-    real r[DIMENSIONS_MOST], x[SCATTER], y[SCATTER];
+    real r[DIMENSIONS_MOST], x[SCATTER] = {0}, y[SCATTER] = {0};
     double last_slope = 0, at_4 = 0;
     for (int i = 0; i < pmi.dimensions; i++) {
         Sums sums = compare(pmi.model[i], expected, pairs, x, y, &drawn);

@@ -398,7 +398,7 @@ static void stop_unless_finite(double loss, const Setting *setting)
 
 Model *train(Text *text, const Setting *setting, const Pieces *pieces, Rng rng, Progress *progress, Course *course)
 {
-    Course unasked, *c = course ? course : &unasked;
+    Course unasked = {0}, *c = course ? course : &unasked;
     *c = (Course){.epochs = setting->epochs};
     c->loss = memory_new((size_t)setting->epochs, sizeof *c->loss, "the loss curve");
     Model *model = model_new(text, setting, pieces, &rng);

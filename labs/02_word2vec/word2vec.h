@@ -226,7 +226,7 @@ int *categories_of(const Vocab *vocab, const WordWorld *world);
 typedef struct {
     const char *corpus, *vectors_file, *similar, *model, *loss;
     int dimension, window, epochs, negatives, min_count, max_words;
-    double rate;
+    double rate, subsample;
     bool replace_bad_bytes;
 
     WordWorld *world;
