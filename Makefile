@@ -16,8 +16,8 @@ NUMERIC  = -ffp-contract=off -fno-math-errno -fno-trapping-math
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-psabi
 OPT_release = -O3 -g
 OPT_debug   = -Og -g3 -DDEBUG
-OPT_asan    = -O1 -g -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-OPT_tsan    = -O1 -g -fsanitize=thread
+OPT_asan    = -O3 -g -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan    = -O3 -g -fsanitize=thread
 OPT_double  = -O2 -g -DREAL_DOUBLE
 OPT     ?= $(OPT_$(MODE))
 MACHINE ?= $(if $(filter x86_64 amd64,$(shell uname -m)),-march=$(ARCH) -mprefer-vector-width=512,-mcpu=$(ARCH))
@@ -85,7 +85,7 @@ claims: all ## every claim over SEEDS seeds: how many hold
 
 .PHONY: check tests run-tests asan valgrind tsan fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
-run-tests: tests all
+run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) all
 	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
 
 # Gradients are checked in double, where central differences are exact enough.
@@ -93,8 +93,8 @@ check: ## all tests: gradients in double, then everything in float
 	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients layers ops optim nn tape kernels recurrent transformer" run-tests
 	@$(MAKE) --no-print-directory WERROR=-Werror run-tests
 
-asan: ## all tests and quick labs under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory MODE=asan run-tests quick-labs
+asan: ## the library's tests and the quick labs under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory MODE=asan ONLY="$(filter-out lab_%,$(TESTS))" run-tests quick-labs
 
 tsan: ## quick labs with two threads under the thread sanitizer
 	@$(MAKE) --no-print-directory MODE=tsan ARGS="--threads 2" quick-labs

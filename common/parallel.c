@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "parallel.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -30,19 +29,14 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Starts up to N threads on LOOP; returns how many could be had: the others do
- * the share of those that could not.  Signals stay with the thread that called,
- * so that Ctrl-C cleans up in one place. */
-static int start_helpers(pthread_t *helper, int n, Loop *loop)
+bool parallel_thread(pthread_t *thread, void *(*run)(void *), void *argument)
 {
     sigset_t all, before;
-    int started = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (started < n && pthread_create(&helper[started], NULL, work, loop) == 0)
-        started++;
+    int status = pthread_create(thread, NULL, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
+    return status == 0;
 }
 
 void parallel_for(int threads, int n, ParallelJob *job, void *context)
@@ -58,7 +52,9 @@ void parallel_for(int threads, int n, ParallelJob *job, void *context)
     }
     Loop loop = {.job = job, .context = context, .n = n};
     pthread_t helper[MOST_THREADS];
-    int helpers = start_helpers(helper, threads - 1, &loop);
+    int helpers = 0;
+    while (helpers < threads - 1 && parallel_thread(&helper[helpers], work, &loop))
+        helpers++; /* where no thread can be had, the others do its share */
     work(&loop);
     for (int i = 0; i < helpers; i++)
         pthread_join(helper[i], NULL);

@@ -2,67 +2,21 @@
  * written, its files, its reference trace, the student's own text, bad input,
  * and the n-gram model by itself. */
 #define _GNU_SOURCE
-int lab_01_main(int argc, char **argv);
-#define main lab_01_main
+#define STEM "01_onehot"
+int lab_under_test(int argc, char **argv);
+#define main lab_under_test
 #include "../labs/01_onehot/main.c"
 #undef main
 
 #include "../labs/01_onehot/ngram.h"
 #include "maths.h"
-#include "scratch.h"
-#include "test.h"
-
-static char *folder;
-
-static void set_up(void)
-{
-    folder = scratch_folder();
-}
-
-static void tear_down(void)
-{
-    scratch_remove(folder);
-}
-
-/* Runs the lab, quick and quiet, with up to six more arguments. */
-static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
-{
-    char *arguments[] = {"01_onehot",  "--quick", "--quiet", "--out",   folder,    "--seed",
-                         (char *)seed, (char *)a, (char *)b, (char *)c, (char *)d, NULL};
-    int count = 0;
-    while (arguments[count])
-        count++;
-    optind = 0; /* getopt from the start */
-    return lab_01_main(count, arguments);
-}
-
-static char *ledger(void)
-{
-    char *text = slurp(in(folder, "01_onehot/claims.tsv"));
-    ck_assert_str_ne(text, "");
-    return text;
-}
-
-/* The verdict is the last cell of the line that begins with ID. */
-static void check_verdict(const char *claims, const char *id, const char *verdict)
-{
-    char key[100];
-    snprintf(key, sizeof key, "\n%s\t", id);
-    const char *line = strstr(claims, key);
-    ck_assert_msg(line, "no claim %s", id);
-    const char *end = strchr(line + 1, '\n');
-    size_t length = strlen(verdict);
-    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
-                  (int)(end - line), line + 1);
-}
+#include "lab_runs.h"
 
 START_TEST(claims_hold_over_seeds)
 {
     static const char *const seeds[] = {"1001", "1002", "1003", "1004", "1005"};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        ck_assert_int_eq(run_lab(seeds[i], "--check", "--no-plots", NULL, NULL), 0);
-        char *claims = ledger();
-        ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+        char *claims = ledger_of(seeds[i]);
         char *skipped = strstr(claims, "\tskipped\n"); /* one is not measured at --quick */
         ck_assert(skipped && !strstr(skipped + 1, "\tskipped\n"));
         check_verdict(claims, "u-curve-less-text", "skipped");
@@ -78,71 +32,27 @@ END_TEST
 
 START_TEST(claims_hold_at_full_setting)
 {
-    char *arguments[] = {"01_onehot", "--quiet", "--no-plots", "--check", "--out", folder, "--seed", "2001", NULL};
-    optind = 0;
-    ck_assert_int_eq(lab_01_main(8, arguments), 0);
-    char *claims = ledger();
+    ck_assert_int_eq(run("--no-plots", "--check", "--seed", "2001", NULL), 0);
+    char *claims = written("claims.tsv");
     ck_assert_ptr_null(strstr(claims, "\tskipped\n"));
     check_verdict(claims, "u-curve-less-text", "holds");
     free(claims);
 }
 END_TEST
 
-START_TEST(every_figure_is_drawn)
+START_TEST(trace_ledger_and_figures)
 {
     static const char *const figures[] = {"onehot_matrix",        "cosine_onehot_vs_embedding",
                                           "memory_vs_vocabulary", "distance_concentration",
                                           "tfidf_heatmap",        "ngram_sparsity",
                                           "ngram_perplexity",     "zipf"};
-    ck_assert_int_eq(run_lab("42", NULL, NULL, NULL, NULL), 0);
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        char name[100];
-        snprintf(name, sizeof name, "01_onehot/%s.tsv", figures[i]);
-        ck_assert_msg(exists(in(folder, name)), "%s is missing", name);
-        snprintf(name, sizeof name, "01_onehot/%s.png", figures[i]);
-        FILE *png = fopen(in(folder, name), "rb");
-        unsigned char head[8] = {0};
-        ck_assert_msg(png, "%s is missing", name);
-        ck_assert_uint_eq(fread(head, 1, sizeof head, png), sizeof head);
-        ck_assert_int_eq(memcmp(head, "\x89PNG\r\n\x1a\n", sizeof head), 0);
-        fclose(png);
-    }
+    check_files(figures, sizeof figures / sizeof *figures);
 }
 END_TEST
 
-START_TEST(trace_and_ledger_are_the_expected_ones)
-{
-    if (REAL_IS_DOUBLE)
-        return;
-    static const char *const names[] = {"01_onehot/trace.txt", "01_onehot/claims.tsv"};
-    ck_assert_int_eq(run_lab("42", "--no-plots", NULL, NULL, NULL), 0);
-    for (int i = 0; i < 2; i++) {
-        char *expected = slurp(in("tests/expected", names[i]));
-        char *written = slurp(in(folder, names[i]));
-        ck_assert_str_ne(written, "");
-        ck_assert_msg(strcmp(expected, written) == 0, "%s is not tests/expected/%s (after a change: make golden)",
-                      names[i], names[i]);
-        free(expected);
-        free(written);
-    }
-}
-END_TEST
-
-/* Any step runs alone and writes the claims that it writes among the others. */
 START_TEST(steps_run_alone)
 {
-    ck_assert_int_eq(run_lab("42", "--no-plots", NULL, NULL, NULL), 0);
-    char *all = ledger();
-    for (int step = 1; step <= 6; step++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", step);
-        ck_assert_int_eq(run_lab("42", "--no-plots", "--step", number, NULL), 0);
-        char *claims = ledger();
-        char *lines = strchr(claims, '\n') + 1; /* behind the heading */
-        ck_assert_msg(*lines && strstr(all, lines), "step %d alone: %s", step, lines);
-        free(claims);
-    }
-    free(all);
+    check_steps_alone(6);
 }
 END_TEST
 
@@ -162,7 +72,7 @@ START_TEST(own_text_and_query)
         sprintf(text + strlen(text), "나는 오늘 %d번 버스를 탔다 .\nthe bus number %d is late\n", i % 17, i % 13);
     strcat(text, "배터리 용량 이 작다\n");
     ck_assert_int_eq(run_lab("42", "--corpus", own_text(text), "--query", "배터리 사이즈"), 0);
-    char *trace = slurp(in(folder, "01_onehot/trace.txt")), *claims = ledger();
+    char *trace = written("trace.txt"), *claims = written("claims.tsv");
     ck_assert_ptr_null(strstr(claims, "\tfails\n"));
     check_verdict(claims, "zipf-slope", "skipped");
     check_verdict(claims, "sorted-encoder-matrix", "corrects");
@@ -178,7 +88,7 @@ END_TEST
 START_TEST(one_word_is_enough)
 {
     ck_assert_int_eq(run_lab("42", "--no-plots", "--corpus", own_text("word"), NULL), 0);
-    char *trace = slurp(in(folder, "01_onehot/trace.txt")), *claims = ledger();
+    char *trace = written("trace.txt"), *claims = written("claims.tsv");
     ck_assert_ptr_nonnull(strstr(trace, "1 words, 1 of them different"));
     ck_assert_ptr_nonnull(strstr(trace, "has 1 sentence (a line is one).  A tenth"));
     ck_assert_ptr_null(strstr(claims, "\tfails\n"));
@@ -190,7 +100,7 @@ END_TEST
 START_TEST(unknown_query_is_said)
 {
     ck_assert_int_eq(run_lab("42", "--no-plots", "--step", "5", "--query=xylophone"), 0);
-    char *trace = slurp(in(folder, "01_onehot/trace.txt"));
+    char *trace = written("trace.txt");
     ck_assert_ptr_nonnull(strstr(trace, "None of the words of \"xylophone\""));
     free(trace);
 }
@@ -346,39 +256,29 @@ START_TEST(ngram_refuses_a_word_out_of_range)
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test, int status)
-{
-    TCase *test_case = tcase_create(name);
-    tcase_set_timeout(test_case, 300);
-    tcase_add_unchecked_fixture(test_case, set_up, tear_down); /* outside, so that an exit leaves no folder behind */
-    tcase_add_exit_test(test_case, test, status);
-    suite_add_tcase(suite, test_case);
-}
-
 int main(void)
 {
     Suite *suite = suite_create("lab_01_onehot");
-    add(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
-    add(suite, "claims_hold_at_full_setting", claims_hold_at_full_setting, 0);
-    add(suite, "every_figure_is_drawn", every_figure_is_drawn, 0);
-    add(suite, "trace_and_ledger_are_the_expected_ones", trace_and_ledger_are_the_expected_ones, 0);
-    add(suite, "steps_run_alone", steps_run_alone, 0);
-    add(suite, "own_text_and_query", own_text_and_query, 0);
-    add(suite, "one_word_is_enough", one_word_is_enough, 0);
-    add(suite, "unknown_query_is_said", unknown_query_is_said, 0);
-    add(suite, "bad_bytes_on_request", bad_bytes_on_request, 0);
-    add(suite, "missing_text", missing_text, 1);
-    add(suite, "empty_text", empty_text, 1);
-    add(suite, "blank_text", blank_text, 1);
-    add(suite, "folder_as_text", folder_as_text, 1);
-    add(suite, "bad_bytes", bad_bytes, 1);
-    add(suite, "empty_query", empty_query, 2);
-    add(suite, "bad_query", bad_query, 2);
-    add(suite, "no_such_step", no_such_step, 2);
-    add(suite, "ngram_counts_by_hand", ngram_counts_by_hand, 0);
-    add(suite, "ngram_probabilities_sum_to_one", ngram_probabilities_sum_to_one, 0);
-    add(suite, "ngram_samples_follow_the_counts", ngram_samples_follow_the_counts, 0);
-    add(suite, "ngram_counts_equal_brute_force", ngram_counts_equal_brute_force, 0);
-    add(suite, "ngram_refuses_a_word_out_of_range", ngram_refuses_a_word_out_of_range, 1);
+    add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
+    add_run(suite, "claims_hold_at_full_setting", claims_hold_at_full_setting, 0);
+    add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
+    add_run(suite, "steps_run_alone", steps_run_alone, 0);
+    add_run(suite, "own_text_and_query", own_text_and_query, 0);
+    add_run(suite, "one_word_is_enough", one_word_is_enough, 0);
+    add_run(suite, "unknown_query_is_said", unknown_query_is_said, 0);
+    add_run(suite, "bad_bytes_on_request", bad_bytes_on_request, 0);
+    add_run(suite, "missing_text", missing_text, 1);
+    add_run(suite, "empty_text", empty_text, 1);
+    add_run(suite, "blank_text", blank_text, 1);
+    add_run(suite, "folder_as_text", folder_as_text, 1);
+    add_run(suite, "bad_bytes", bad_bytes, 1);
+    add_run(suite, "empty_query", empty_query, 2);
+    add_run(suite, "bad_query", bad_query, 2);
+    add_run(suite, "no_such_step", no_such_step, 2);
+    add_run(suite, "ngram_counts_by_hand", ngram_counts_by_hand, 0);
+    add_run(suite, "ngram_probabilities_sum_to_one", ngram_probabilities_sum_to_one, 0);
+    add_run(suite, "ngram_samples_follow_the_counts", ngram_samples_follow_the_counts, 0);
+    add_run(suite, "ngram_counts_equal_brute_force", ngram_counts_equal_brute_force, 0);
+    add_run(suite, "ngram_refuses_a_word_out_of_range", ngram_refuses_a_word_out_of_range, 1);
     return test_run(suite);
 }

@@ -55,6 +55,12 @@ static inline int run(const char *first, ...)
     return status;
 }
 
+/* A quick run with SEED and up to four more arguments, the last ones NULL. */
+static inline int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
+{
+    return run("--quick", "--seed", seed, a, b, c, d, NULL);
+}
+
 /* What the lab wrote under NAME; free() it. */
 static inline char *written(const char *name)
 {
@@ -131,11 +137,11 @@ static inline void check_files(const char *const *figures, int n)
     }
 }
 
-/* Any of the STEPS runs alone and writes the claims that it writes among the others. */
-static inline void check_steps_alone(int steps)
+/* Any of COUNT steps runs alone and writes the claims that it writes among the others. */
+static inline void check_steps_alone(int count)
 {
     char *all = slurp("tests/expected/" STEM "/claims.tsv");
-    for (int step = 1; step <= steps && !REAL_IS_DOUBLE; step++) {
+    for (int step = 1; step <= count && !REAL_IS_DOUBLE; step++) {
         char number[16];
         snprintf(number, sizeof number, "%d", step);
         ck_assert_int_eq(run("--quick", "--no-plots", "--step", number, NULL), 0);
@@ -145,6 +151,18 @@ static inline void check_steps_alone(int steps)
         free(claims);
     }
     free(all);
+}
+
+/* Adds a test that has a folder of its own and ends with STATUS, 0 unless bad
+ * input is tested.  The folder is made outside of the test, so that an exit
+ * leaves none behind. */
+static inline void add_run(Suite *suite, const char *name, const TTest *test, int status)
+{
+    TCase *test_case = tcase_create(name);
+    tcase_set_timeout(test_case, 900);
+    tcase_add_unchecked_fixture(test_case, set_up, tear_down);
+    tcase_add_exit_test(test_case, test, status);
+    suite_add_tcase(suite, test_case);
 }
 
 #endif

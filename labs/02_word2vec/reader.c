@@ -15,6 +15,7 @@
 
 #include "maths.h"
 #include "memory.h"
+#include "parallel.h"
 
 /* ---- noise words ------------------------------------------------------------ */
 
@@ -311,8 +312,7 @@ Reader *reader_new(Text *text, const Setting *setting, Rng rng)
     if (reader->threaded) {
         pthread_mutex_init(&reader->lock, NULL);
         pthread_cond_init(&reader->changed, NULL);
-        if (pthread_create(&reader->thread, NULL, read_ahead, reader) != 0)
-            reader->threaded = false;
+        reader->threaded = parallel_thread(&reader->thread, read_ahead, reader);
     }
     return reader;
 }
