@@ -119,8 +119,10 @@ static int write_story(const Language *l, int lag, int *ids, int stride, int *an
     for (int i = 0; l->opening[i] != END; i++)
         ids[t++ * stride] = word_for(l->opening[i], rng);
     *answer = ids[l->cue * stride];
-    for (int i = 0, n = piece_length(l->passing); i < lag; i++) /* the last thing may be cut off in passing */
-        ids[t++ * stride] = word_for(l->passing[i % n], rng);
+    for (int i = 0, next = 0; i < lag; i++) { /* the last thing may be cut off in passing */
+        next = l->passing[next] == END ? 0 : next;
+        ids[t++ * stride] = word_for(l->passing[next++], rng);
+    }
     for (int i = 0; l->question[i] != END; i++)
         ids[t++ * stride] = word_for(l->question[i], rng);
     return t;
@@ -137,7 +139,7 @@ RecallBatch recall_batch_new(RecallLanguage language, int shortest, int longest,
     b.answers = memory_new(batch, sizeof(int), "the answers of stories");
     b.ids = memory_new((size_t)recall_length(language, longest) * batch, sizeof(int), "a batch of stories");
     for (int row = 0; row < batch; row++) {
-        int lag = shortest + (int)rng_below(rng, (uint64_t)(longest - shortest + 1));
+        int lag = shortest + (int)rng_below(rng, (uint64_t)longest - (uint64_t)shortest + 1);
         b.lengths[row] = write_story(l, lag, b.ids + row, batch, &b.answers[row], rng);
         b.steps = b.lengths[row] > b.steps ? b.lengths[row] : b.steps;
     }

@@ -203,7 +203,7 @@ START_TEST(own_radius_and_lag)
     free(text);
     ck_assert_int_eq(run_lab("42", "--step=6", "--no-plots", "--lag=2", "--hidden=5"), 0);
     text = written("trace.txt");
-    ck_assert_ptr_nonnull(strstr(text, "\n                   2  "));
+    ck_assert_ptr_nonnull(strstr(text, "\n        2  "));
     ck_assert_ptr_nonnull(strstr(text, "5 tanh units"));
     free(text);
     text = written("claims.tsv");

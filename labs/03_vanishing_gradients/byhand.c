@@ -42,31 +42,28 @@ typedef struct {
     Tensor *logits, *y; /* [1, 2] */
 } Tiny;
 
-static Tensor *numbers(Tape *tape, Where where, const char *name, Shape shape, const double *values)
+static Tensor *numbers(Tape *tape, Where where, const char *name, Shape shape, const real *values)
 {
-    Tensor *tensor = tape_variable(tape, name, shape, NULL);
+    Tensor *tensor = tape_variable(tape, name, shape, values);
     tensor->where = where;
-    for (size_t i = 0; i < tensor->size; i++)
-        tensor->data[i] = (real)values[i];
     return tensor;
 }
 
 static Tiny tiny_new(Tape *tape)
 {
-    static const double W_xh[] = {0.5, -0.3, 0.8, 0.2, 0.1, 0.9};
-    static const double W_hh[] = {0.6, -0.4, 0.3, 0.7};
-    static const double b[] = {0.1, -0.2};
-    static const double W_hy[] = {1.0, -1.0, 0.5, -0.5};
-    static const double zero[UNITS] = {0};
-    static const double one_hot[WORDS][WORDS] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    static const real W_xh[] = {(real)0.5, (real)-0.3, (real)0.8, (real)0.2, (real)0.1, (real)0.9};
+    static const real W_hh[] = {(real)0.6, (real)-0.4, (real)0.3, (real)0.7};
+    static const real b[] = {(real)0.1, (real)-0.2};
+    static const real W_hy[] = {(real)1.0, (real)-1.0, (real)0.5, (real)-0.5};
+    static const real zero[UNITS] = {0};
+    static const real one_hot[WORDS][WORDS] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
     Tiny tiny = {.cell = {.W_xh = numbers(tape, HERE, "W_xh", SHAPE(WORDS, UNITS), W_xh),
                           .W_hh = numbers(tape, HERE, "W_hh", SHAPE(UNITS, UNITS), W_hh),
                           .b = numbers(tape, HERE, "b", SHAPE(UNITS), b)}};
     tiny.W_hy = numbers(tape, HERE, "W_hy", SHAPE(UNITS, CLASSES), W_hy);
     tiny.h[0] = numbers(tape, HERE, "h_0", SHAPE(1, UNITS), zero);
-    for (int t = 0; t < WORDS; t++) {
+    for (int t = 0; t < WORDS; t++)
         tiny.x[t] = numbers(tape, HERE, "x", SHAPE(1, WORDS), one_hot[t]);
-    }
     return tiny;
 }
 

@@ -317,7 +317,7 @@ static void spectrum(Lab *lab, const Config *c)
     static const char *const names[CURVES] = {"linear, orthogonal", "linear, random", "tanh, inputs 0.01",
                                               "tanh, inputs 1"};
     int n = c->random_radii;
-    Distance *runs = memory_new((size_t)(CURVES * n), sizeof *runs, "radii");
+    Distance *runs = memory_new(CURVES * (size_t)n, sizeof *runs, "radii");
     for (int i = 0; i < n; i++) {
         double radius = 0.4 + 1.2 * i / (n - 1);
         char purpose[64];

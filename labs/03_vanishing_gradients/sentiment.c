@@ -1,5 +1,6 @@
 /* Step 3. Many-to-one for real: is a review good or bad? */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,10 +107,10 @@ static void draw_review(Reviews *r, int i, const Grammar *grammar, Vocab *vocab,
     char text[2048];
     do {
         free(r->text[i]);
-        text[0] = '\0';
         r->length[i] = grammar_sentence(grammar, rule, rng, words, MOST_WORDS);
+        size_t end = 0;
         for (int t = 0; t < r->length[i]; t++)
-            strcat(strcat(text, t ? " " : ""), words[t]);
+            end += (size_t)snprintf(text + end, sizeof text - end, "%s%s", t ? " " : "", words[t]);
         r->text[i] = memory_copy_text(text);
     } while (others && met_before(others, others->n, text));
     r->label[i] = i % 2;

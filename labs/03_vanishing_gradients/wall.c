@@ -76,12 +76,12 @@ static void draw_plains(Figure *figure)
         for (int j = 0; j < COLUMNS; j++)
             error[i * COLUMNS + j] = (real)one_unit(w_of(j), b_of(i)).error;
     for (int j = 0; j < COLUMNS; j++) {
-        snprintf(w_text[j], sizeof w_text[j], j % LABEL_EVERY ? "" : "%.1f", w_of(j));
-        w_labels[j] = w_text[j];
+        snprintf(w_text[j], sizeof w_text[j], "%.1f", w_of(j));
+        w_labels[j] = j % LABEL_EVERY ? "" : w_text[j];
     }
     for (int i = 0; i < ROWS; i++) {
-        snprintf(b_text[i], sizeof b_text[i], i % LABEL_EVERY ? "" : "%.1f", b_of(i));
-        b_labels[i] = b_text[i];
+        snprintf(b_text[i], sizeof b_text[i], "%.1f", b_of(i));
+        b_labels[i] = i % LABEL_EVERY ? "" : b_text[i];
     }
     panel_heatmap(figure_panel(figure, "error E", "w", "b"), error, ROWS, COLUMNS, b_labels, w_labels, MAGNITUDE);
 }
@@ -319,7 +319,7 @@ static void draw_training(Panel *panel, const Training *trainings, int runs, con
             for (int j = 0; j < TEN; j++)
                 means[run] += trainings[run].loss[i * TEN + j] / TEN;
         qsort(means, (size_t)runs, sizeof(real), by_size);
-        x[i] = (real)(i * TEN + TEN / 2);
+        x[i] = (real)i * TEN + 5;
         low[i] = means[0];
         middle[i] = means[runs / 2];
         high[i] = means[runs - 1];
@@ -333,7 +333,7 @@ enum { LAG = 4 };
 static Training *train_all(const Lab *lab, const Config *c)
 {
     int runs = c->clip_runs;
-    Training *trainings = memory_new((size_t)(REMEDIES * runs), sizeof *trainings, "trainings");
+    Training *trainings = memory_new(REMEDIES * (size_t)runs, sizeof *trainings, "trainings");
     for (int i = 0; i < REMEDIES * runs; i++) {
         char purpose[64];
         snprintf(purpose, sizeof purpose, "clipping %d", i % runs);
