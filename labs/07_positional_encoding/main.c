@@ -51,7 +51,7 @@ static const LabStep steps[] = {
 
 int main(int argc, char **argv)
 {
-    Positional self = {.positions = 50, .dimensions = 64, .sentence = "I love you and you love me"};
+    Positional self = {.positions = 50, .dimensions = 64, .sentence = "the dog saw the other dog"};
     const LabOption options[] = {
         {.name = "positions",
          .value = "N",

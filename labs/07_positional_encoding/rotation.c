@@ -119,7 +119,7 @@ static void draw(Lab *lab)
     sinusoidal_table(table, SHOWN, FIXED_D);
     for (int p = 0; p < SHOWN; p++)
         for (int q = 0; q < SHOWN; q++)
-            alike[p * SHOWN + q] = (real)(dot(table + p * FIXED_D, table + q * FIXED_D, FIXED_D) / (FIXED_D / 2));
+            alike[p * SHOWN + q] = (real)(dot(table + p * FIXED_D, table + q * FIXED_D, FIXED_D) / (FIXED_D / 2.0));
     Figure *figure = figure_begin(lab->figures, "relative_position", "How alike two places are");
     panel_heatmap(figure_panel(figure, "PE(p) · PE(q) / (d/2), d = 64", "place q", "place p"), alike, SHOWN, SHOWN,
                   NULL, NULL, MAGNITUDE);

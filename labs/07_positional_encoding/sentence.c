@@ -20,8 +20,9 @@ void sentence_check(const char *text)
         die_usage("--sentence: a sentence of 2 to %d words is needed, this one has %d", MOST_WORDS, n);
 }
 
-/* Every word is a random vector, and the same word always the same one.  Q = K =
- * X / sqrt(2): a word looks for words like itself, and nothing is trained. */
+/* Every word is a random vector, and the same word always the same one.  Q = K = X,
+ * and nothing is trained: a word looks for words like itself.  Numbers of standard
+ * deviation 0.6 leave room in the softmax for more than the word itself. */
 static void word_vectors(const Lab *lab, char **words, int n, real *x)
 {
     char purpose[300];
@@ -29,7 +30,7 @@ static void word_vectors(const Lab *lab, char **words, int n, real *x)
         snprintf(purpose, sizeof purpose, "word %s", words[t]);
         Rng rng = lab_rng(lab, purpose);
         for (int i = 0; i < WIDTH; i++)
-            x[t * WIDTH + i] = rng_normal(&rng) / m_sqrt(2);
+            x[t * WIDTH + i] = (real)0.6 * rng_normal(&rng);
     }
 }
 
@@ -140,7 +141,7 @@ void step_sentence(Lab *lab, void *state)
     trace_equation(lab->trace, HERE, "a = softmax(Q K^T / sqrt(d) + bias)");
     Figure *figure =
         figure_begin(lab->figures, "position_effect", "One sentence, looked at with and without positions");
-    figure_layout(figure, 2, 0, 0);
+    figure_layout(figure, 2, n > 10 ? 0 : 540, n > 10 ? 0 : 480); /* the numbers of a short one fit a slide */
     for (int w = 0; w < SHOWN_WAYS; w++) {
         weights[w] = memory_new((size_t)n * (size_t)n, sizeof **weights, "weights");
         attend(x, n, shown[w], weights[w]);
