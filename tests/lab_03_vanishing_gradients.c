@@ -2,70 +2,21 @@
  * written, its files, its reference trace, the student's own review, radius and
  * lag, bad input; the written-out step against the fast layer. */
 #define _GNU_SOURCE
-int lab_03_main(int argc, char **argv);
-#define main lab_03_main
+#define STEM "03_vanishing_gradients"
+int lab_under_test(int argc, char **argv);
+#define main lab_under_test
 #include "../labs/03_vanishing_gradients/main.c"
 #undef main
 
 #include "dies.h"
 #include "parallel.h"
-#include "scratch.h"
-#include "test.h"
-
-#define STEM "03_vanishing_gradients"
-static char *folder;
-
-static void set_up(void)
-{
-    folder = scratch_folder();
-}
-
-static void tear_down(void)
-{
-    scratch_remove(folder);
-}
-
-/* Runs the lab, quick and quiet, with up to four more arguments. */
-static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
-{
-    char *arguments[] = {STEM,         "--quick", "--quiet", "--out",   folder,    "--seed",
-                         (char *)seed, (char *)a, (char *)b, (char *)c, (char *)d, NULL};
-    int count = 0;
-    while (arguments[count])
-        count++;
-    optind = 0; /* getopt from the start */
-    return lab_03_main(count, arguments);
-}
-
-static char *written(const char *name)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", STEM, name);
-    char *text = slurp(in(folder, path));
-    ck_assert_msg(*text, "%s was not written", name);
-    return text;
-}
-
-/* The verdict is the last cell of the line that begins with ID. */
-static void check_verdict(const char *claims, const char *id, const char *verdict)
-{
-    char key[100];
-    snprintf(key, sizeof key, "\n%s\t", id);
-    const char *line = strstr(claims, key);
-    ck_assert_msg(line, "no claim %s", id);
-    const char *end = strchr(line + 1, '\n');
-    size_t length = strlen(verdict);
-    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
-                  (int)(end - line), line + 1);
-}
+#include "lab_runs.h"
 
 START_TEST(claims_hold_over_seeds)
 {
     static const char *const seeds[] = {"1001", "1002", "1003", "1004", "1005"};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        ck_assert_int_eq(run_lab(seeds[i], "--check", "--no-plots", NULL, NULL), 0);
-        char *claims = written("claims.tsv");
-        ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+        char *claims = ledger_of(seeds[i]);
         char *skipped = strstr(claims, "\tskipped\n"); /* one needs more steps than --quick gives */
         ck_assert(skipped && !strstr(skipped + 1, "\tskipped\n"));
         check_verdict(claims, "recall-by-start", "skipped");
@@ -104,71 +55,17 @@ START_TEST(the_start_decides_over_twenty_words)
 }
 END_TEST
 
-static void check_expected(void)
-{
-    static const char *const names[] = {"trace.txt", "claims.tsv"};
-    for (int i = 0; i < 2 && !REAL_IS_DOUBLE; i++) {
-        char *own = written(names[i]), path[256];
-        snprintf(path, sizeof path, "%s/%s", STEM, names[i]);
-        char *expected = slurp(in("tests/expected", path));
-        ck_assert_msg(strcmp(expected, own) == 0, "%s is not tests/expected/%s (after a change: make golden)", path,
-                      path);
-        free(expected);
-        free(own);
-    }
-}
-
-static const char *const figures[] = {"hidden_states",   "sentiment",     "bptt_flow", "gradient_by_distance",
-                                      "spectral_radius", "error_surface", "clipping",  "recall_vs_lag"};
-enum { FIGURES = sizeof figures / sizeof *figures };
-
-static void keep_data(char *data[FIGURES])
-{
-    for (int i = 0; i < FIGURES; i++) {
-        char name[100];
-        snprintf(name, sizeof name, "%s.tsv", figures[i]);
-        data[i] = written(name);
-    }
-}
-
-/* Once with one thread and without pictures, once with two and with them: the
- * same bytes, and those that are expected. */
 START_TEST(trace_ledger_and_figures)
 {
-    char *one[FIGURES], *two[FIGURES];
-    ck_assert_int_eq(run_lab("42", "--no-plots", "--threads", "1", NULL), 0);
-    check_expected();
-    keep_data(one);
-    ck_assert_int_eq(run_lab("42", "--threads", "2", NULL, NULL), 0);
-    check_expected();
-    keep_data(two);
-    for (int i = 0; i < FIGURES; i++) {
-        char name[100];
-        ck_assert_msg(strcmp(one[i], two[i]) == 0, "%s.tsv depends on the number of threads", figures[i]);
-        snprintf(name, sizeof name, "%s.png", figures[i]);
-        char *png = written(name);
-        ck_assert_int_eq(strncmp(png, "\x89PNG\r\n", 6), 0);
-        free(png);
-        free(one[i]);
-        free(two[i]);
-    }
+    static const char *const figures[] = {"hidden_states",   "sentiment",     "bptt_flow", "gradient_by_distance",
+                                          "spectral_radius", "error_surface", "clipping",  "recall_vs_lag"};
+    check_files(figures, sizeof figures / sizeof *figures);
 }
 END_TEST
 
-/* Any step runs alone and writes the claims that it writes among the others. */
 START_TEST(steps_run_alone)
 {
-    char *all = slurp("tests/expected/" STEM "/claims.tsv");
-    for (int step = 1; step <= 6 && !REAL_IS_DOUBLE; step++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", step);
-        ck_assert_int_eq(run_lab("42", "--no-plots", "--step", number, NULL), 0);
-        char *claims = written("claims.tsv");
-        char *lines = strchr(claims, '\n') + 1; /* behind the heading */
-        ck_assert_msg(*lines && strstr(all, lines), "step %d alone: %s", step, lines);
-        free(claims);
-    }
-    free(all);
+    check_steps_alone(6);
 }
 END_TEST
 
@@ -290,25 +187,16 @@ START_TEST(written_out_equals_the_layer)
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test)
-{
-    TCase *test_case = tcase_create(name);
-    tcase_set_timeout(test_case, 900);
-    tcase_add_checked_fixture(test_case, set_up, tear_down);
-    tcase_add_test(test_case, test);
-    suite_add_tcase(suite, test_case);
-}
-
 int main(void)
 {
     Suite *suite = suite_create("lab_03_vanishing_gradients");
-    add(suite, "claims_hold_over_seeds", claims_hold_over_seeds);
-    add(suite, "the_start_decides_over_twenty_words", the_start_decides_over_twenty_words);
-    add(suite, "trace_ledger_and_figures", trace_ledger_and_figures);
-    add(suite, "steps_run_alone", steps_run_alone);
-    add(suite, "own_review", own_review);
-    add(suite, "own_radius_and_lag", own_radius_and_lag);
-    add(suite, "bad_options_are_one_line", bad_options_are_one_line);
+    add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
+    add_run(suite, "the_start_decides_over_twenty_words", the_start_decides_over_twenty_words, 0);
+    add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
+    add_run(suite, "steps_run_alone", steps_run_alone, 0);
+    add_run(suite, "own_review", own_review, 0);
+    add_run(suite, "own_radius_and_lag", own_radius_and_lag, 0);
+    add_run(suite, "bad_options_are_one_line", bad_options_are_one_line, 0);
     test_add(suite, "written_out_equals_the_layer", written_out_equals_the_layer);
     return test_run(suite);
 }
