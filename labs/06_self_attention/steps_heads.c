@@ -141,7 +141,7 @@ static void heads(Lab *lab, const SelfAttention *self)
     trace_heads(lab, self, weights);
     double apart = diversity(weights, h, n, n);
     trace(lab->trace,
-          "\nThe heads look at different words: Jensen-Shannon divergence %.3f bit (0: the same, 1: nothing in\n"
+          "\nHow differently the heads look: Jensen-Shannon divergence %.3f bit (0: all the same, 1: nothing in\n"
           "common). The number of parameters does not depend on the number of heads: %zu with %d, %zu with 1.\n",
           apart, parameters_count(by_hand.parameters), h, parameters_count(one.parameters));
     draw_heads(lab, self, weights);

@@ -4,7 +4,12 @@
  * At every place four questions have to be answered at once: what value is at
  * the previous place, at the next, at the first, and at the other place with the
  * same symbol?  One attention layer, no feed-forward part: one head can look at
- * one place at a time, so one head is not enough. */
+ * one place at a time, so one head is not enough.
+ *
+ * A value is four bits, and an answer is four yes-or-no answers.  (Asked for one
+ * of sixteen, two heads can cheat: each looks at a different mixture of three
+ * places, and differences of the two mixtures take the three values apart.  A
+ * sum of signs cannot be taken apart in this way.) */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +21,32 @@
 #include "parallel.h"
 #include "self_attention.h"
 
-enum { T = 16, SYMBOLS = 8, VALUES = 16, BATCH = 32, WIDTH = 32, LOOKUPS = 4, MODELS = 4, MOST_HEADS = 8 };
+enum {
+    T = 16,
+    SYMBOLS = 8,
+    BITS = 4,
+    VALUES = 1 << BITS,
+    BATCH = 32,
+    WIDTH = 32,
+    LOOKUPS = 4,
+    MODELS = 4,
+    MOST_HEADS = 8
+};
 enum { PREVIOUS, NEXT, FIRST, SAME };
 static const char *const lookup_name[LOOKUPS] = {"previous", "next", "first", "same symbol"};
 static const int heads_of[MODELS] = {1, 2, 4, 8};
 
 typedef struct {
     int symbol[BATCH * T], value[BATCH * T], position[BATCH * T];
-    int place[BATCH * T * LOOKUPS];  /* where the answer stands, or -1 */
-    int target[BATCH * T * LOOKUPS]; /* the answer, or -1 */
+    int place[BATCH * T * LOOKUPS];         /* where the answer stands, or -1 */
+    int target[BATCH * T * LOOKUPS * BITS]; /* the bits of the answer, or -1 */
 } Data;
 
 typedef struct {
     Parameters *parameters;
     Tensor *symbols, *values, *positions;
     Attention layer;
-    Linear readout; /* to 4 answers of 8 logits */
+    Linear readout; /* to 4 answers of 4 bits, two logits each */
 } Model;
 
 /* What is known of a trained model. */
@@ -65,15 +80,15 @@ static void draw_data(Rng *rng, Data *data)
         }
         rng_shuffle(rng, symbol, T);
         for (int t = 0; t < T; t++) {
-            int *place = data->place + (b * T + t) * LOOKUPS, *target = data->target + (b * T + t) * LOOKUPS;
+            int *place = data->place + (b * T + t) * LOOKUPS, *target = data->target + (b * T + t) * LOOKUPS * BITS;
             place[PREVIOUS] = t - 1;
             place[NEXT] = t + 1 < T ? t + 1 : -1;
             place[FIRST] = 0;
             for (int s = 0; s < T; s++)
                 if (s != t && symbol[s] == symbol[t])
                     place[SAME] = s;
-            for (int l = 0; l < LOOKUPS; l++)
-                target[l] = place[l] < 0 ? -1 : value[place[l]];
+            for (int i = 0; i < LOOKUPS * BITS; i++)
+                target[i] = place[i / BITS] < 0 ? -1 : value[place[i / BITS]] >> i % BITS & 1;
         }
     }
 }
@@ -85,11 +100,11 @@ static Model model_new(int heads, Rng *rng)
     model.values = parameter_normal(model.parameters, "values", SHAPE(VALUES, WIDTH), 1, rng);
     model.positions = parameter_normal(model.parameters, "positions", SHAPE(T, WIDTH), 1, rng);
     model.layer = attention_new(model.parameters, "attention", WIDTH, heads, rng);
-    model.readout = linear_new(model.parameters, "readout", WIDTH, LOOKUPS * VALUES, rng);
+    model.readout = linear_new(model.parameters, "readout", WIDTH, LOOKUPS * BITS * 2, rng);
     return model;
 }
 
-/* x = symbol + value + position;  y = MultiHead(x);  logits [B, T, 4, 8] */
+/* x = symbol + value + position;  y = MultiHead(x);  logits [B, T, 4 x 4, 2] */
 static Tensor *answer(Tape *tape, const Model *model, const Data *data, Tensor **weights)
 {
     Shape shape = SHAPE(BATCH, T);
@@ -97,21 +112,18 @@ static Tensor *answer(Tape *tape, const Model *model, const Data *data, Tensor *
                        op_embedding(tape, model->values, data->value, shape)); /* [B, T, d] */
     x = op_add(tape, x, op_embedding(tape, model->positions, data->position, shape));
     Tensor *y = attention(tape, &model->layer, x, x, NULL, weights); /* [B, T, d] */
-    return op_reshape(tape, linear(tape, &model->readout, y), SHAPE(BATCH, T, LOOKUPS, VALUES));
+    return op_reshape(tape, linear(tape, &model->readout, y), SHAPE(BATCH, T, LOOKUPS * BITS, 2));
 }
 
+/* An answer is right if all its bits are. */
 static void count_right(const Tensor *logits, const Data *data, double right[LOOKUPS], double asked[LOOKUPS])
 {
     for (int i = 0; i < BATCH * T * LOOKUPS; i++) {
-        const real *row = logits->data + i * VALUES;
-        int best = 0;
-        for (int v = 1; v < VALUES; v++)
-            if (row[v] > row[best])
-                best = v;
-        if (data->target[i] >= 0) {
-            asked[i % LOOKUPS]++;
-            right[i % LOOKUPS] += best == data->target[i];
-        }
+        bool all = true;
+        for (int bit = i * BITS; bit < (i + 1) * BITS; bit++)
+            all &= (logits->data[2 * bit + 1] > logits->data[2 * bit]) == data->target[bit];
+        asked[i % LOOKUPS] += data->place[i] >= 0;
+        right[i % LOOKUPS] += data->place[i] >= 0 && all;
     }
 }
 
@@ -232,12 +244,12 @@ static void trace_results(Lab *lab, const Result *result, const Job *job)
     for (int h = 0; h < MOST_HEADS; h++)
         names[h] = head_name(h);
     trace(lab->trace,
-          "A sequence has %d places, each with one of %d symbols (every symbol comes twice) and a value. At every\n"
-          "place four questions at once: what value is at the previous place, the next, the first, and the\n"
-          "other place with the same symbol? One attention layer of width %d, every model with %zu parameters;\n"
+          "A sequence has %d places, each with one of %d symbols (every symbol comes twice) and a value of %d bits.\n"
+          "At every place four questions at once: what value is at the previous place, the next, the first, and\n"
+          "the other place with the same symbol? One attention layer of width %d, every model with %zu parameters;\n"
           "guessing gives %.3f. Each is trained for %d steps from %d start%s; the start with the lowest loss in\n"
           "training is kept.\n\n",
-          T, SYMBOLS, WIDTH, last->parameters, 1.0 / VALUES, job->steps, job->starts, job->starts > 1 ? "s" : "");
+          T, SYMBOLS, BITS, WIDTH, last->parameters, 1.0 / VALUES, job->steps, job->starts, job->starts > 1 ? "s" : "");
     trace_table(lab->trace, "heads\tright\tprevious\tnext\tfirst\tsame symbol\theads apart, bit");
     for (int i = 0; i < MODELS; i++) {
         const Result *r = &result[i];
@@ -375,7 +387,7 @@ static const Result *best_start(const Result *of_model, int starts)
 
 void step_lookups(Lab *lab, void *state)
 {
-    Job job = {lab, lab_choose(lab, 600, 400), 10, lab_choose(lab, 5, 1), NULL};
+    Job job = {lab, lab_choose(lab, 600, 400), 10, lab_choose(lab, 4, 1), NULL};
     Result *best = memory_new(MODELS, sizeof *best, "the results of the look-ups");
     (void)state;
     job.result = memory_new((size_t)MODELS * job.starts, sizeof *job.result, "the results of the look-ups");

@@ -64,23 +64,23 @@ static void trace_counts(Lab *lab)
     trace_equation(lab->trace, HERE, "looking: Q K^T and A V, each n x d x n           2 n^2 d");
     trace_equation(lab->trace, HERE, "a whole layer: and 4 projections n x d x d       2 n^2 d + 4 n d^2");
     trace_equation(lab->trace, HERE, "RNN: x_t W_x and h_(t-1) W_h, n times            2 n d^2");
-    trace(lab->trace,
-          "\nMultiply-adds for n positions of width d = %d, numbers kept for the way back, steps that have to\n"
-          "wait for each other, and the longest way between two positions:\n\n",
-          WIDTH);
-    trace_table(lab->trace,
-                "n\tlooking\twith projections\tRNN\tlooking/RNN\tweights n^2\tstates n d\tsteps: attention\t"
-                "RNN\tpath: attention\tRNN");
+    trace(lab->trace, "\nMultiply-adds for n positions of width d = %d:\n\n", WIDTH);
+    trace_table(lab->trace, "n\tlooking\twith projections\tRNN\tlooking / RNN");
     for (int n = 8; n <= 1024; n *= 2)
-        trace_row(lab->trace, "%d\t%.0f\t%.0f\t%.0f\t%.3g\t%d\t%d\t%d\t%d\t%d\t%d", n, looking(n, WIDTH),
-                  attention_layer(n, WIDTH), rnn_layer(n, WIDTH), looking(n, WIDTH) / rnn_layer(n, WIDTH), n * n,
-                  n * WIDTH, 1, n, 1, n - 1);
+        trace_row(lab->trace, "%d\t%.0f\t%.0f\t%.0f\t%g", n, looking(n, WIDTH), attention_layer(n, WIDTH),
+                  rnn_layer(n, WIDTH), looking(n, WIDTH) / rnn_layer(n, WIDTH));
     trace_table_end(lab->trace);
     trace(lab->trace,
           "\nLooking is cheaper than an RNN as long as n < d (they meet at n = %d here), and dearer beyond. But a\n"
           "real layer also has its projections: with them it never does less work than the RNN, at least twice\n"
           "as much. What it gains is that nothing waits: every row can be computed at the same time.\n",
           crossover(WIDTH));
+    trace(lab->trace, "\nNumbers kept for the way back, steps that have to wait for each other, and the longest path\n"
+                      "between two positions:\n\n");
+    trace_table(lab->trace, "n\tattention keeps n^2\tsteps\tpath\tRNN keeps n d\tsteps\tpath");
+    for (int n = 8; n <= 1024; n *= 2)
+        trace_row(lab->trace, "%d\t%d\t%d\t%d\t%d\t%d\t%d", n, n * n, 1, 1, n * WIDTH, n, n - 1);
+    trace_table_end(lab->trace);
 }
 
 /* ---- how far a gradient travels ------------------------------------------------------- */
