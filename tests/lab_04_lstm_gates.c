@@ -1,0 +1,313 @@
+/* Tests of lab 04: its claims over seeds that were not looked at while it was
+ * written, its files, its reference trace, its options, and the written-out
+ * cells against the fast layers. */
+#define _GNU_SOURCE
+int lab_04_main(int argc, char **argv);
+#define main lab_04_main
+#include "../labs/04_lstm_gates/main.c"
+#undef main
+
+#include <getopt.h>
+#include <math.h>
+
+#include "scratch.h"
+#include "test.h"
+
+static char *folder;
+
+static void set_up(void)
+{
+    folder = scratch_folder();
+}
+
+static void tear_down(void)
+{
+    scratch_remove(folder);
+}
+
+/* Runs the lab, quick and quiet, with up to four more arguments. */
+static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
+{
+    char *arguments[] = {"04_lstm_gates", "--quick", "--quiet", "--out",   folder,    "--seed",
+                         (char *)seed,    (char *)a, (char *)b, (char *)c, (char *)d, NULL};
+    int count = 0;
+    while (arguments[count])
+        count++;
+    optind = 0; /* getopt from the start */
+    return lab_04_main(count, arguments);
+}
+
+static char *written(const char *name)
+{
+    char path[100];
+    snprintf(path, sizeof path, "04_lstm_gates/%s", name);
+    char *text = slurp(in(folder, path));
+    ck_assert_msg(*text, "%s is missing or empty", path);
+    return text;
+}
+
+/* The verdict is the last cell of the line that begins with ID. */
+static void check_verdict(const char *claims, const char *id, const char *verdict)
+{
+    char key[100];
+    snprintf(key, sizeof key, "\n%s\t", id);
+    const char *line = strstr(claims, key);
+    ck_assert_msg(line, "no claim %s", id);
+    const char *end = strchr(line + 1, '\n');
+    size_t length = strlen(verdict);
+    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
+                  (int)(end - line), line + 1);
+}
+
+static void claims_hold(const char *seed, const char *plots)
+{
+    ck_assert_int_eq(run_lab(seed, "--check", "--threads", "2", plots), 0);
+    char *claims = written("claims.tsv");
+    ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+    ck_assert_ptr_null(strstr(claims, "\tskipped\n"));
+    check_verdict(claims, "forget-bias-one-vanishes", "corrects");
+    check_verdict(claims, "recall-lstm-usual", "corrects");
+    check_verdict(claims, "lstm-equations", "corrects");
+    check_verdict(claims, "recall-rnn", "holds");
+    check_verdict(claims, "recall-lstm", "holds");
+    check_verdict(claims, "adding-lstm", "holds");
+    check_verdict(claims, "input-gate-opens-at-mark", "holds");
+    check_verdict(claims, "senses-contextual", "holds");
+    free(claims);
+}
+
+#define SEED(n)                                                                                                        \
+    START_TEST(claims_hold_at_##n)                                                                                     \
+    {                                                                                                                  \
+        claims_hold(#n, "--no-plots");                                                                                 \
+    }                                                                                                                  \
+    END_TEST
+SEED(1002)
+SEED(1003)
+SEED(1004)
+SEED(1005)
+
+/* With one thread; make golden runs it with as many as there are. */
+START_TEST(trace_and_ledger_are_the_expected_ones)
+{
+    if (REAL_IS_DOUBLE)
+        return;
+    static const char *const names[] = {"trace.txt", "claims.tsv"};
+    ck_assert_int_eq(run_lab("42", "--no-plots", "--threads", "1", NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        char path[100];
+        snprintf(path, sizeof path, "04_lstm_gates/%s", names[i]);
+        char *expected = slurp(in("tests/expected", path)), *found = written(names[i]);
+        ck_assert_msg(strcmp(expected, found) == 0, "%s is not tests/expected/%s (after a change: make golden)", path,
+                      path);
+        free(expected);
+        free(found);
+    }
+}
+END_TEST
+
+static void check_figure(const char *name)
+{
+    char path[100];
+    snprintf(path, sizeof path, "04_lstm_gates/%s.tsv", name);
+    ck_assert_msg(exists(in(folder, path)), "%s is missing", path);
+    snprintf(path, sizeof path, "04_lstm_gates/%s.png", name);
+    FILE *png = fopen(in(folder, path), "rb");
+    unsigned char head[8] = {0};
+    ck_assert_msg(png, "%s is missing", path);
+    ck_assert_uint_eq(fread(head, 1, sizeof head, png), sizeof head);
+    ck_assert_int_eq(memcmp(head, "\x89PNG\r\n\x1a\n", sizeof head), 0);
+    fclose(png);
+}
+
+START_TEST(claims_hold_and_every_figure_is_drawn)
+{
+    static const char *const figures[] = {"lstm_step",      "gate_extremes", "gradient_highway", "recall_vs_lag",
+                                          "adding_problem", "gates_heatmap", "cell_state",       "contextual_senses"};
+    claims_hold("1001", NULL);
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        check_figure(figures[i]);
+}
+END_TEST
+
+/* ---- steps alone, and options ---- */
+
+/* A step alone writes the claims that it writes among the others. */
+START_TEST(steps_run_alone)
+{
+    static const char *const alone[] = {"1", "2", "6"};
+    char *all = slurp("tests/expected/04_lstm_gates/claims.tsv");
+    for (size_t i = 0; !REAL_IS_DOUBLE && i < sizeof alone / sizeof *alone; i++) {
+        ck_assert_int_eq(run_lab("42", "--no-plots", "--step", alone[i], NULL), 0);
+        char *claims = written("claims.tsv"), *lines = strchr(claims, '\n') + 1; /* behind the heading */
+        ck_assert_msg(*lines && strstr(all, lines), "step %s alone: %s", alone[i], lines);
+        free(claims);
+    }
+    free(all);
+}
+END_TEST
+
+START_TEST(own_sentence_is_judged)
+{
+    ck_assert_int_eq(run_lab("42", "--no-plots", "--step=6", "--sentence", "동생 의 노란 은행 이 길 에 쌓인다 ."), 0);
+    char *trace = written("trace.txt");
+    ck_assert_ptr_nonnull(strstr(trace, "here 은행 is ginkgo"));
+    free(trace);
+}
+END_TEST
+
+#define BAD(name, ...)                                                                                                 \
+    START_TEST(name)                                                                                                   \
+    {                                                                                                                  \
+        run_lab("42", "--no-plots", __VA_ARGS__);                                                                      \
+    }                                                                                                                  \
+    END_TEST
+BAD(unknown_word, "--sentence", "the bank erodes xylophones .", NULL)
+BAD(no_ambiguous_word, "--sentence", "the girl says .", NULL)
+BAD(empty_sentence, "--sentence", "", NULL)
+BAD(bad_bytes, "--sentence", "\xff bank", NULL)
+BAD(endless_sentence, "--sentence",
+    "bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank bank "
+    "bank bank bank bank bank bank bank bank bank bank bank bank bank bank",
+    NULL)
+BAD(lag_of_nothing, "--lag", "0", NULL)
+BAD(lag_without_end, "--lag", "201", NULL)
+BAD(bias_of_letters, "--forget-bias", "much", NULL)
+BAD(bias_out_of_range, "--forget-bias", "11", NULL)
+BAD(no_such_step, "--step", "7", NULL)
+
+/* ---- the written-out cells ---- */
+
+enum { T = 7, B = 3, IN = 4, H = 5 };
+
+typedef struct {
+    Parameters *parameters;
+    Recurrent layer;
+    Tape *tape;
+    Tensor *x;
+} Both;
+
+static Both both_new(CellKind kind)
+{
+    Rng rng = rng_new(11, "cells");
+    Both b = {.parameters = parameters_new(), .tape = tape_new(1)};
+    b.layer = recurrent_new(b.parameters, "layer", kind, IN, H, &rng);
+    b.x = tape_variable(b.tape, "x", SHAPE(T, B, IN), NULL);
+    for (size_t i = 0; i < b.x->size; i++)
+        b.x->data[i] = rng_normal(&rng);
+    return b;
+}
+
+static Tensor *written_out(const Both *b)
+{
+    Tensor *h = tape_input(b->tape, "h", SHAPE(B, H), NULL), *c = tape_input(b->tape, "c", SHAPE(B, H), NULL), *all[T];
+    for (int t = 0; t < T; t++) {
+        Tensor *x = op_reshape(b->tape, op_slice(b->tape, b->x, 0, t, t + 1), SHAPE(B, IN));
+        if (b->layer.kind == CELL_LSTM) {
+            LstmStep s = lstm_step(b->tape, &b->layer, x, h, c);
+            h = s.h, c = s.c;
+        } else {
+            h = gru_step(b->tape, &b->layer, x, h, RESET_AFTER_PRODUCT).h;
+        }
+        all[t] = op_reshape(b->tape, h, SHAPE(1, B, H));
+    }
+    return op_concat(b->tape, all, T, 0);
+}
+
+/* Promotion: what the lab writes out is what nn.h computes, numbers and gradients. */
+START_TEST(written_out_equals_fast)
+{
+    const double tolerance = REAL_IS_DOUBLE ? 1e-12 : 1e-5;
+    for (CellKind kind = CELL_LSTM; kind <= CELL_GRU; kind++) {
+        Both b = both_new(kind);
+        Tensor *ways[2] = {recurrent(b.tape, &b.layer, b.x, NULL, (Sequence){0}), written_out(&b)};
+        for (size_t i = 0; i < ways[0]->size; i++)
+            ck_assert_double_eq_tol((double)ways[0]->data[i], (double)ways[1]->data[i], tolerance);
+        real *kept[8] = {0};
+        for (int way = 0; way < 2; way++) {
+            Tensor *squares = op_multiply(b.tape, ways[way], ways[way]);
+            tape_backward(b.tape, op_sum(b.tape, squares));
+            for (int p = 0; p < b.parameters->n; p++) {
+                const Tensor *w = b.parameters->tensor[p];
+                if (way == 0) {
+                    kept[p] = malloc(w->size * sizeof(real));
+                    memcpy(kept[p], w->grad, w->size * sizeof(real));
+                    continue;
+                }
+                for (size_t i = 0; i < w->size; i++)
+                    ck_assert_double_eq_tol((double)kept[p][i], (double)w->grad[i], tolerance);
+                free(kept[p]);
+            }
+        }
+        tape_free(b.tape);
+        parameters_free(b.parameters);
+    }
+}
+END_TEST
+
+START_TEST(slope_of_a_line)
+{
+    double y[20];
+    for (int k = 0; k < 20; k++)
+        y[k] = 3 - 0.25 * k;
+    ck_assert_double_eq_tol(slope_of(y, 4, 20), -0.25, 1e-12);
+}
+END_TEST
+
+START_TEST(sums_are_of_the_marked)
+{
+    Rng rng = rng_new(5, "adding");
+    AddingBatch b = adding_batch_new(20, 50, &rng);
+    for (int row = 0; row < b.batch; row++) {
+        double sum = 0;
+        int marks = 0;
+        for (int t = 0; t < b.length; t++) {
+            const real *x = b.x + ((size_t)t * b.batch + row) * 2;
+            ck_assert(x[0] >= -1 && x[0] < 1 && (x[1] == 0 || x[1] == 1));
+            sum += (double)(x[0] * x[1]);
+            marks += x[1] == 1;
+        }
+        ck_assert_int_eq(marks, 2);
+        ck_assert_int_lt(b.mark[2 * row], 10);
+        ck_assert_int_ge(b.mark[2 * row + 1], 10);
+        ck_assert_double_eq_tol(sum, (double)b.sum[row], 1e-6);
+    }
+    adding_batch_free(&b);
+}
+END_TEST
+
+static void add(Suite *suite, const char *name, const TTest *test, int status)
+{
+    TCase *test_case = tcase_create(name);
+    tcase_set_timeout(test_case, 300);
+    tcase_add_unchecked_fixture(test_case, set_up, tear_down); /* outside, so that an exit leaves no folder behind */
+    tcase_add_exit_test(test_case, test, status);
+    suite_add_tcase(suite, test_case);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("lab_04_lstm_gates");
+    add(suite, "claims_hold_at_1002", claims_hold_at_1002, 0);
+    add(suite, "claims_hold_at_1003", claims_hold_at_1003, 0);
+    add(suite, "claims_hold_at_1004", claims_hold_at_1004, 0);
+    add(suite, "claims_hold_at_1005", claims_hold_at_1005, 0);
+    add(suite, "trace_and_ledger_are_the_expected_ones", trace_and_ledger_are_the_expected_ones, 0);
+    add(suite, "claims_hold_and_every_figure_is_drawn", claims_hold_and_every_figure_is_drawn, 0);
+    add(suite, "steps_run_alone", steps_run_alone, 0);
+    add(suite, "own_sentence_is_judged", own_sentence_is_judged, 0);
+    add(suite, "unknown_word", unknown_word, 2);
+    add(suite, "no_ambiguous_word", no_ambiguous_word, 2);
+    add(suite, "empty_sentence", empty_sentence, 2);
+    add(suite, "bad_bytes", bad_bytes, 2);
+    add(suite, "endless_sentence", endless_sentence, 2);
+    add(suite, "lag_of_nothing", lag_of_nothing, 2);
+    add(suite, "lag_without_end", lag_without_end, 2);
+    add(suite, "bias_of_letters", bias_of_letters, 2);
+    add(suite, "bias_out_of_range", bias_out_of_range, 2);
+    add(suite, "no_such_step", no_such_step, 2);
+    add(suite, "written_out_equals_fast", written_out_equals_fast, 0);
+    add(suite, "slope_of_a_line", slope_of_a_line, 0);
+    add(suite, "sums_are_of_the_marked", sums_are_of_the_marked, 0);
+    return test_run(suite);
+}
