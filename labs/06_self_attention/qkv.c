@@ -43,14 +43,14 @@ static const char block_name[] = "QKV";
 static const char *shown(const char *field, char text[32])
 {
     size_t n = 0;
-    for (; field[n] && n < 20; n++)
+    for (; n < 20 && field[n]; n++)
         text[n] = field[n];
     while (n > 0 && utf8_first_invalid(text, n) < n) /* not half a letter */
         n--;
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
             text[i] = '?';
-    strcpy(text + n, field[n] ? "..." : "");
+    snprintf(text + n, 32 - n, "%s", field[n] ? "..." : "");
     return text;
 }
 

@@ -26,7 +26,7 @@ static void components(Lab *lab, const SelfAttention *self, const Attention *lay
     const Tensor *all[] = {x, q, k, v, s, a, o};
     Figure *figure = figure_begin(lab->figures, "self_attention_components", "Self-attention, component by component");
     if (n <= 12)
-        figure_layout(figure, 3, 550, 110 + 46 * n);
+        figure_layout(figure, 3, n <= 4 ? 550 : 720, 110 + 46 * n);
     else
         figure_layout(figure, 4, 0, 0);
     trace(lab->trace, "Every tensor on the way, n = %d words, d = %d numbers a word:\n\n", n, d);

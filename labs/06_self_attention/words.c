@@ -70,9 +70,10 @@ HeatmapColours weight_colours(int columns)
 
 void enlarge(Figure *figure, int rows, int columns)
 {
-    if (rows <= 6 && columns <= 6)
-        figure_layout(figure, 1, 760, 600);
-    else if (rows > 32 || columns > 32)
+    int most = rows > columns ? rows : columns, cell = most <= 5 ? 120 : 100;
+    if (most <= 6)
+        figure_layout(figure, 1, 310 + cell * columns, 90 + cell * rows);
+    else if (most > 32)
         figure_layout(figure, 1, 1400, 1360);
 }
 
