@@ -6,7 +6,7 @@
 #include "lab.h"
 #include "recall.h"
 
-enum { MOST_LAGS = 8, MOST_LENGTHS = 4, NO_BIAS = -100 };
+enum { MOST_LAGS = 8, MOST_LENGTHS = 4, USUAL_BIAS = 1, JUDGED_LAG = 60 };
 
 typedef struct {
     /* step 3: gradients by distance at initialisation */

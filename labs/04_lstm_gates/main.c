@@ -52,7 +52,7 @@ static Config config_of(const Lab *lab, const Gates *self)
         .decay_inputs = 64,
         .recall_steps = 800,
         .recall_rate = 1.5e-2,
-        .judged_lag = 60,
+        .judged_lag = JUDGED_LAG,
         .lengths = {10, 30, 60, 100},
         .n_lengths = 4,
         .adding_steps = lab_choose(lab, 600, 300),
@@ -65,8 +65,7 @@ static Config config_of(const Lab *lab, const Gates *self)
     static const int full[] = {5, 10, 20, 40, 60}, quick[] = {10, 60};
     for (int l = 0; l < lab_choose(lab, 5, 2); l++)
         add_lag(&config, lab->quick ? quick[l] : full[l]);
-    if (self->own_lag)
-        add_lag(&config, self->own_lag);
+    add_lag(&config, self->own_lag);
     return config;
 }
 
@@ -74,7 +73,7 @@ static void begin(Lab *lab, void *state)
 {
     Gates *self = state;
     self->config = config_of(lab, self);
-    self->own_bias_given = self->own_bias > NO_BIAS;
+    self->own_bias_given = self->own_bias != USUAL_BIAS;
     if (self->own_sentence)
         senses_check_sentence(lab, self);
 }
@@ -106,7 +105,7 @@ static const LabStep steps[] = {
 
 int main(int argc, char **argv)
 {
-    Gates self = {.own_bias = NO_BIAS};
+    Gates self = {.own_bias = USUAL_BIAS, .own_lag = JUDGED_LAG}; /* among what is tried anyway */
     const LabOption options[] = {
         {.name = "forget-bias",
          .value = "B",
