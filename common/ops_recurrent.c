@@ -96,8 +96,9 @@ static void lstm_row(int n, real *a, const real *c_before, real *c, real *h)
         h[j] = o[j] * m_tanh(c[j]);
 }
 
-static void lstm_row_backward(int n, const real *a, const real *c_before, const real *c, const real *dh,
-                              const real *dc_out, real *da, real *dc_before)
+static void lstm_row_backward(int n, const real *restrict a, const real *restrict c_before, const real *restrict c,
+                              const real *restrict dh, const real *restrict dc_out, real *restrict da,
+                              real *restrict dc_before)
 {
     const real *i = a, *f = a + n, *g = a + 2 * n, *o = a + 3 * n;
     for (int j = 0; j < n; j++) {
@@ -107,8 +108,11 @@ static void lstm_row_backward(int n, const real *a, const real *c_before, const 
         da[n + j] = dc * c_before[j] * f[j] * (1 - f[j]);
         da[2 * n + j] = dc * i[j] * (1 - g[j] * g[j]);
         da[3 * n + j] = dh[j] * tanh_c * o[j] * (1 - o[j]);
-        if (dc_before)
-            dc_before[j] = m_fma(dc, f[j], dc_before[j]);
+    }
+    for (int j = 0; j < n && dc_before; j++) { /* a loop of its own, so that both become vector code */
+        real tanh_c = m_tanh(c[j]);
+        real dc = m_fma(dh[j] * o[j], 1 - tanh_c * tanh_c, dc_out[j]);
+        dc_before[j] = m_fma(dc, f[j], dc_before[j]);
     }
 }
 
