@@ -2,131 +2,40 @@
  * written, its files, its reference trace, its options, and the written-out
  * cells against the fast layers. */
 #define _GNU_SOURCE
-int lab_04_main(int argc, char **argv);
-#define main lab_04_main
+#define STEM "04_lstm_gates"
+int lab_under_test(int argc, char **argv);
+#define main lab_under_test
 #include "../labs/04_lstm_gates/main.c"
 #undef main
 
-#include <getopt.h>
 #include <math.h>
 
-#include "scratch.h"
-#include "test.h"
+#include "lab_runs.h"
 
-static char *folder;
-
-static void set_up(void)
+START_TEST(claims_hold_over_seeds)
 {
-    folder = scratch_folder();
-}
-
-static void tear_down(void)
-{
-    scratch_remove(folder);
-}
-
-/* Runs the lab, quick and quiet, with up to four more arguments. */
-static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
-{
-    char *arguments[] = {"04_lstm_gates", "--quick", "--quiet", "--out",   folder,    "--seed",
-                         (char *)seed,    (char *)a, (char *)b, (char *)c, (char *)d, NULL};
-    int count = 0;
-    while (arguments[count])
-        count++;
-    optind = 0; /* getopt from the start */
-    return lab_04_main(count, arguments);
-}
-
-static char *written(const char *name)
-{
-    char path[100];
-    snprintf(path, sizeof path, "04_lstm_gates/%s", name);
-    char *text = slurp(in(folder, path));
-    ck_assert_msg(*text, "%s is missing or empty", path);
-    return text;
-}
-
-/* The verdict is the last cell of the line that begins with ID. */
-static void check_verdict(const char *claims, const char *id, const char *verdict)
-{
-    char key[100];
-    snprintf(key, sizeof key, "\n%s\t", id);
-    const char *line = strstr(claims, key);
-    ck_assert_msg(line, "no claim %s", id);
-    const char *end = strchr(line + 1, '\n');
-    size_t length = strlen(verdict);
-    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
-                  (int)(end - line), line + 1);
-}
-
-static void claims_hold(const char *seed, const char *plots)
-{
-    ck_assert_int_eq(run_lab(seed, "--check", "--threads", "2", plots), 0);
-    char *claims = written("claims.tsv");
-    ck_assert_ptr_null(strstr(claims, "\tfails\n"));
-    ck_assert_ptr_null(strstr(claims, "\tskipped\n"));
-    check_verdict(claims, "forget-bias-one-vanishes", "corrects");
-    check_verdict(claims, "recall-lstm-usual", "corrects");
-    check_verdict(claims, "lstm-equations", "corrects");
-    check_verdict(claims, "recall-rnn", "holds");
-    check_verdict(claims, "recall-lstm", "holds");
-    check_verdict(claims, "adding-lstm", "holds");
-    check_verdict(claims, "input-gate-opens-at-mark", "holds");
-    check_verdict(claims, "senses-contextual", "holds");
-    free(claims);
-}
-
-#define SEED(n)                                                                                                        \
-    START_TEST(claims_hold_at_##n)                                                                                     \
-    {                                                                                                                  \
-        claims_hold(#n, "--no-plots");                                                                                 \
-    }                                                                                                                  \
-    END_TEST
-SEED(1002)
-SEED(1003)
-SEED(1004)
-SEED(1005)
-
-/* With one thread; make golden runs it with as many as there are. */
-START_TEST(trace_and_ledger_are_the_expected_ones)
-{
-    if (REAL_IS_DOUBLE)
-        return;
-    static const char *const names[] = {"trace.txt", "claims.tsv"};
-    ck_assert_int_eq(run_lab("42", "--no-plots", "--threads", "1", NULL), 0);
-    for (int i = 0; i < 2; i++) {
-        char path[100];
-        snprintf(path, sizeof path, "04_lstm_gates/%s", names[i]);
-        char *expected = slurp(in("tests/expected", path)), *found = written(names[i]);
-        ck_assert_msg(strcmp(expected, found) == 0, "%s is not tests/expected/%s (after a change: make golden)", path,
-                      path);
-        free(expected);
-        free(found);
+    static const char *const seeds[] = {"1001", "1002", "1003", "1004", "1005"};
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char *claims = ledger_of(seeds[i]);
+        ck_assert_ptr_null(strstr(claims, "\tskipped\n"));
+        check_verdict(claims, "lstm-equations", "corrects");
+        check_verdict(claims, "forget-bias-one-vanishes", "corrects");
+        check_verdict(claims, "recall-lstm-usual", "corrects");
+        check_verdict(claims, "recall-rnn", "holds");
+        check_verdict(claims, "recall-lstm", "holds");
+        check_verdict(claims, "adding-lstm", "holds");
+        check_verdict(claims, "input-gate-opens-at-mark", "holds");
+        check_verdict(claims, "senses-contextual", "holds");
+        free(claims);
     }
 }
 END_TEST
 
-static void check_figure(const char *name)
-{
-    char path[100];
-    snprintf(path, sizeof path, "04_lstm_gates/%s.tsv", name);
-    ck_assert_msg(exists(in(folder, path)), "%s is missing", path);
-    snprintf(path, sizeof path, "04_lstm_gates/%s.png", name);
-    FILE *png = fopen(in(folder, path), "rb");
-    unsigned char head[8] = {0};
-    ck_assert_msg(png, "%s is missing", path);
-    ck_assert_uint_eq(fread(head, 1, sizeof head, png), sizeof head);
-    ck_assert_int_eq(memcmp(head, "\x89PNG\r\n\x1a\n", sizeof head), 0);
-    fclose(png);
-}
-
-START_TEST(claims_hold_and_every_figure_is_drawn)
+START_TEST(trace_ledger_and_figures)
 {
     static const char *const figures[] = {"lstm_step",      "gate_extremes", "gradient_highway", "recall_vs_lag",
                                           "adding_problem", "gates_heatmap", "cell_state",       "contextual_senses"};
-    claims_hold("1001", NULL);
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        check_figure(figures[i]);
+    check_files(figures, sizeof figures / sizeof *figures);
 }
 END_TEST
 
@@ -276,38 +185,25 @@ START_TEST(sums_are_of_the_marked)
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test, int status)
-{
-    TCase *test_case = tcase_create(name);
-    tcase_set_timeout(test_case, 300);
-    tcase_add_unchecked_fixture(test_case, set_up, tear_down); /* outside, so that an exit leaves no folder behind */
-    tcase_add_exit_test(test_case, test, status);
-    suite_add_tcase(suite, test_case);
-}
-
 int main(void)
 {
     Suite *suite = suite_create("lab_04_lstm_gates");
-    add(suite, "claims_hold_at_1002", claims_hold_at_1002, 0);
-    add(suite, "claims_hold_at_1003", claims_hold_at_1003, 0);
-    add(suite, "claims_hold_at_1004", claims_hold_at_1004, 0);
-    add(suite, "claims_hold_at_1005", claims_hold_at_1005, 0);
-    add(suite, "trace_and_ledger_are_the_expected_ones", trace_and_ledger_are_the_expected_ones, 0);
-    add(suite, "claims_hold_and_every_figure_is_drawn", claims_hold_and_every_figure_is_drawn, 0);
-    add(suite, "steps_run_alone", steps_run_alone, 0);
-    add(suite, "own_sentence_is_judged", own_sentence_is_judged, 0);
-    add(suite, "unknown_word", unknown_word, 2);
-    add(suite, "no_ambiguous_word", no_ambiguous_word, 2);
-    add(suite, "empty_sentence", empty_sentence, 2);
-    add(suite, "bad_bytes", bad_bytes, 2);
-    add(suite, "endless_sentence", endless_sentence, 2);
-    add(suite, "lag_of_nothing", lag_of_nothing, 2);
-    add(suite, "lag_without_end", lag_without_end, 2);
-    add(suite, "bias_of_letters", bias_of_letters, 2);
-    add(suite, "bias_out_of_range", bias_out_of_range, 2);
-    add(suite, "no_such_step", no_such_step, 2);
-    add(suite, "written_out_equals_fast", written_out_equals_fast, 0);
-    add(suite, "slope_of_a_line", slope_of_a_line, 0);
-    add(suite, "sums_are_of_the_marked", sums_are_of_the_marked, 0);
+    add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
+    add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
+    add_run(suite, "steps_run_alone", steps_run_alone, 0);
+    add_run(suite, "own_sentence_is_judged", own_sentence_is_judged, 0);
+    add_run(suite, "unknown_word", unknown_word, 2);
+    add_run(suite, "no_ambiguous_word", no_ambiguous_word, 2);
+    add_run(suite, "empty_sentence", empty_sentence, 2);
+    add_run(suite, "bad_bytes", bad_bytes, 2);
+    add_run(suite, "endless_sentence", endless_sentence, 2);
+    add_run(suite, "lag_of_nothing", lag_of_nothing, 2);
+    add_run(suite, "lag_without_end", lag_without_end, 2);
+    add_run(suite, "bias_of_letters", bias_of_letters, 2);
+    add_run(suite, "bias_out_of_range", bias_out_of_range, 2);
+    add_run(suite, "no_such_step", no_such_step, 2);
+    add_run(suite, "written_out_equals_fast", written_out_equals_fast, 0);
+    add_run(suite, "slope_of_a_line", slope_of_a_line, 0);
+    add_run(suite, "sums_are_of_the_marked", sums_are_of_the_marked, 0);
     return test_run(suite);
 }
