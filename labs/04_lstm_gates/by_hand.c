@@ -48,7 +48,7 @@ static Recurrent layer_with(Parameters *parameters, CellKind kind, const Weights
     memcpy(layer.bias->data, weights->bias, layer.bias->size * sizeof(real));
     for (int j = 0; layer.recurrent_bias && j < 3 * H; j++)
         layer.recurrent_bias->data[j] = 0;
-    return layer;
+    return layer; /* cppcheck-suppress returnDanglingLifetime */
 }
 
 static void show_layer(Lab *lab, const Recurrent *layer, const char *const *columns)
@@ -233,7 +233,7 @@ static void draw_extremes(Lab *lab, const Extreme *extremes, int n, const real *
                       {"f = 1, i = 1: adds everything up", 1, 1},
                       {"f = 0.8, i = 1: adds and leaks", (real)0.8, 1}};
     const char *rows[6] = {"c before", "candidate g"};
-    real cells[6 * H], step[STEPS], input[STEPS] = {0}, c[STEPS];
+    real cells[6 * H], step[STEPS], input[STEPS] = {0}, c[STEPS] = {0};
     memcpy(cells, C_BEFORE, sizeof C_BEFORE);
     memcpy(cells + H, g, H * sizeof *g);
     for (int e = 0; e < n; e++) {

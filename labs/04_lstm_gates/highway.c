@@ -168,7 +168,7 @@ static const double LOWEST_LOG = -69; /* 1e-30 */
 static void measure_network(const Config *config, Curve *curve, Rng *rng)
 {
     int steps = config->decay_length, batch = config->decay_batch, inputs = config->decay_inputs;
-    double log_norm[MOST_DECAY];
+    double log_norm[MOST_DECAY] = {0};
     Parameters *parameters = parameters_new();
     Recurrent layer = recurrent_new(parameters, "layer", curve->kind, inputs, config->decay_hidden, rng);
     if (curve->kind == CELL_LSTM)

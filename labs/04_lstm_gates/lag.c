@@ -204,8 +204,9 @@ static void trace_accuracies(Lab *lab, Gates *self)
     }
     trace_table_end(lab->trace);
     trace(lab->trace, "\nIn Korean, lag %d:", config->judged_lag);
-    for (int i = lab->quick; i < KOREAN_WAYS; i++)
-        trace(lab->trace, "%s %s %.3f", i > lab->quick ? ";" : "", ways[korean_ways[i]].name,
+    int first = lab->quick ? 1 : 0; /* without the RNN */
+    for (int i = first; i < KOREAN_WAYS; i++)
+        trace(lab->trace, "%s %s %.3f", i > first ? ";" : "", ways[korean_ways[i]].name,
               find(lab, self, korean_ways[i], RECALL_KOREAN, config->judged_lag, false)->result.accuracy);
     trace(lab->trace, ".\n");
     if (self->own_bias_given)

@@ -63,8 +63,9 @@ static Config config_of(const Lab *lab, const Gates *self)
         .sense_rate = lab->quick ? 4e-2 : 3e-2,
     };
     static const int full[] = {5, 10, 20, 40, 60}, quick[] = {10, 60};
-    for (int l = 0; l < lab_choose(lab, 5, 2); l++)
-        add_lag(&config, lab->quick ? quick[l] : full[l]);
+    const int *lags = lab->quick ? quick : full;
+    for (int l = 0, n = lab->quick ? 2 : 5; l < n; l++)
+        add_lag(&config, lags[l]);
     add_lag(&config, self->own_lag);
     return config;
 }

@@ -290,7 +290,7 @@ typedef struct {
 static double held_out_loss(const Model *model, const Corpus *corpus, int direction)
 {
     enum { MANY = 64 };
-    const Sentence *rows[MANY];
+    const Sentence *rows[MANY] = {NULL};
     int some = WORDS * SENSES * corpus->per_sense, n = some < MANY ? some : MANY;
     for (int i = 0; i < n; i++)
         rows[i] = &corpus->held[(size_t)i * some / n];
@@ -315,7 +315,7 @@ static void train_model(int index, void *context)
     Optimiser *adam = adam_new(model->parameters, (Adam){.rate = config->sense_rate});
     Tape *tape = tape_new(1);
     for (int step = 0; step < config->sense_steps; step++) {
-        const Sentence *rows[BATCH];
+        const Sentence *rows[BATCH] = {NULL};
         for (int i = 0; i < BATCH; i++)
             rows[i] = &job->corpus->train[rng_below(&rng, (uint64_t)job->corpus->n)];
         Batch batch = batch_of(rows, BATCH);
@@ -424,7 +424,7 @@ static void vector_of(const States *states, const Batch *batch, int row, const S
 static real *vectors_of(const Model *model, const Sentence *sentences, int n, View view)
 {
     real *vectors = memory_new((size_t)n * SIZE, sizeof *vectors, "vectors");
-    const Sentence **rows = memory_new((size_t)n, sizeof *rows, "sentences");
+    const Sentence **rows = memory_new((size_t)n, sizeof *rows, "sentences"); /* NOLINT(bugprone-sizeof-expression) */
     for (int i = 0; i < n; i++)
         rows[i] = &sentences[i];
     Batch batch = batch_of(rows, n);
