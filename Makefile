@@ -199,7 +199,8 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 	    brew install $$(echo "$$missing" | sed 's/gcc libc6-dev//; s/libstb-dev/stb/; s/gnuplot-nox/gnuplot/; s/fonts-nanum/font-nanum-gothic/'); \
 	else echo "install these with your system's package manager:$$missing"; exit 1; fi
 
-# With `make setup course`, nothing is compiled before setup is done.
-ifneq ($(filter setup,$(MAKECMDGOALS)),)
-$(COMMON) check: | setup
+# With `make setup course`, nothing is compiled before setup is done, -j or not
+# (what these targets call by $(MAKE) still runs in parallel).
+ifneq ($(filter setup%,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
 endif
