@@ -2,72 +2,16 @@
  * written, its reference trace with any number of threads, its figures, the
  * student's own table and sentence, bad input, and the seven ways by themselves. */
 #define _GNU_SOURCE
-int lab_07_main(int argc, char **argv);
-#define main lab_07_main
+#define STEM "07_positional_encoding"
+int lab_under_test(int argc, char **argv);
+#define main lab_under_test
 #include "../labs/07_positional_encoding/main.c"
 #undef main
 
 #include "dies.h"
+#include "lab_runs.h"
 #include "maths.h"
-#include "scratch.h"
-#include "test.h"
 #include "transformer.h"
-
-static char *folder;
-
-static void set_up(void)
-{
-    folder = scratch_folder();
-}
-
-static void tear_down(void)
-{
-    scratch_remove(folder);
-}
-
-/* Runs the lab, quick and quiet, with up to four more arguments. */
-static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
-{
-    char *arguments[] = {"07_positional_encoding",
-                         "--quick",
-                         "--quiet",
-                         "--out",
-                         folder,
-                         "--seed",
-                         (char *)seed,
-                         (char *)a,
-                         (char *)b,
-                         (char *)c,
-                         (char *)d,
-                         NULL};
-    int count = 0;
-    while (arguments[count])
-        count++;
-    optind = 0; /* getopt from the start */
-    return lab_07_main(count, arguments);
-}
-
-static char *written(const char *name)
-{
-    char path[200];
-    snprintf(path, sizeof path, "07_positional_encoding/%s", name);
-    char *text = slurp(in(folder, path));
-    ck_assert_msg(*text, "%s is empty or missing", name);
-    return text;
-}
-
-/* The verdict is the last cell of the line that begins with ID. */
-static void check_verdict(const char *claims, const char *id, const char *verdict)
-{
-    char key[100];
-    snprintf(key, sizeof key, "\n%s\t", id);
-    const char *line = strstr(claims, key);
-    ck_assert_msg(line, "no claim %s", id);
-    const char *end = strchr(line + 1, '\n');
-    size_t length = strlen(verdict);
-    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
-                  (int)(end - line), line + 1);
-}
 
 /* ---- the lab as a whole ------------------------------------------------------ */
 
@@ -77,9 +21,7 @@ START_TEST(claims_hold_over_seeds)
     static const char *const mended[] = {"not-the-same-output", "mask-breaks-it",         "longest-wave",
                                          "similarity-ripples",  "sinusoidal-is-absolute", "sinusoidal-last-marked"};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        ck_assert_int_eq(run_lab(seeds[i], "--check", "--no-plots", NULL, NULL), 0);
-        char *claims = written("claims.tsv");
-        ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+        char *claims = ledger_of(seeds[i]);
         for (size_t m = 0; m < sizeof mended / sizeof *mended; m++)
             check_verdict(claims, mended[m], "corrects");
         check_verdict(claims, "equivariant", "holds");
@@ -92,27 +34,7 @@ START_TEST(claims_hold_over_seeds)
 }
 END_TEST
 
-static void check_expected(const char *name)
-{
-    char *expected = slurp(in("tests/expected/07_positional_encoding", name)), *text = written(name);
-    ck_assert_msg(strcmp(expected, text) == 0,
-                  "%s is not tests/expected/07_positional_encoding/%s (after a change: make golden)", name, name);
-    free(expected);
-    free(text);
-}
-
-START_TEST(trace_and_ledger_are_the_expected_ones)
-{
-    if (REAL_IS_DOUBLE)
-        return;
-    ck_assert_int_eq(run_lab("42", "--no-plots", "--threads", "1", NULL), 0);
-    check_expected("trace.txt");
-    check_expected("claims.tsv");
-}
-END_TEST
-
-/* And the same bytes with two threads, and with figures. */
-START_TEST(figures_and_two_threads)
+START_TEST(trace_ledger_and_figures)
 {
     static const char *const figures[] = {"positional_encoding_sinusoidal",
                                           "positional_encoding_sinusoidal_raster",
@@ -123,38 +45,14 @@ START_TEST(figures_and_two_threads)
                                           "order_task",
                                           "extrapolation",
                                           "learned_bias"};
-    ck_assert_int_eq(run_lab("42", "--threads", "2", NULL, NULL), 0);
-    if (!REAL_IS_DOUBLE) {
-        check_expected("trace.txt");
-        check_expected("claims.tsv");
-    }
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        char name[100];
-        snprintf(name, sizeof name, "%s.tsv", figures[i]);
-        free(written(name));
-        snprintf(name, sizeof name, "%s.png", figures[i]);
-        char *png = written(name);
-        ck_assert_int_eq(memcmp(png, "\x89PNG\r\n\x1a\n", 8), 0);
-        free(png);
-    }
+    check_files(figures, sizeof figures / sizeof *figures);
 }
 END_TEST
 
 /* Steps 1 to 6 run alone and write the claims that they write among the others. */
 START_TEST(steps_run_alone)
 {
-    ck_assert_int_eq(run_lab("42", "--no-plots", "--step", "1-6", NULL), 0);
-    char *all = written("claims.tsv");
-    for (int step = 1; step <= 6; step++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", step);
-        ck_assert_int_eq(run_lab("42", "--no-plots", "--step", number, NULL), 0);
-        char *claims = written("claims.tsv");
-        char *lines = strchr(claims, '\n') + 1; /* behind the heading */
-        ck_assert_msg(*lines && strstr(all, lines), "step %d alone: %s", step, lines);
-        free(claims);
-    }
-    free(all);
+    check_steps_alone(6);
 }
 END_TEST
 
@@ -364,30 +262,20 @@ START_TEST(biases)
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test)
-{
-    TCase *test_case = tcase_create(name);
-    tcase_set_timeout(test_case, 300);
-    tcase_add_checked_fixture(test_case, set_up, tear_down);
-    tcase_add_test(test_case, test);
-    suite_add_tcase(suite, test_case);
-}
-
 int main(void)
 {
     Suite *suite = suite_create("lab 07, positional encoding");
-    add(suite, "claims_hold_over_seeds", claims_hold_over_seeds);
-    add(suite, "trace_and_ledger_are_the_expected_ones", trace_and_ledger_are_the_expected_ones);
-    add(suite, "figures_and_two_threads", figures_and_two_threads);
-    add(suite, "steps_run_alone", steps_run_alone);
-    add(suite, "own_table", own_table);
-    add(suite, "own_sentence", own_sentence);
-    add(suite, "forty_words_are_the_most", forty_words_are_the_most);
-    add(suite, "bad_input", bad_input);
-    add(suite, "attention_equals_the_library", attention_equals_the_library);
-    add(suite, "table_equals_the_library", table_equals_the_library);
-    add(suite, "absolute_and_relative", absolute_and_relative);
-    add(suite, "rotary_is_relative", rotary_is_relative);
-    add(suite, "biases", biases);
+    add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
+    add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
+    add_run(suite, "steps_run_alone", steps_run_alone, 0);
+    add_run(suite, "own_table", own_table, 0);
+    add_run(suite, "own_sentence", own_sentence, 0);
+    add_run(suite, "forty_words_are_the_most", forty_words_are_the_most, 0);
+    add_run(suite, "bad_input", bad_input, 0);
+    add_run(suite, "attention_equals_the_library", attention_equals_the_library, 0);
+    add_run(suite, "table_equals_the_library", table_equals_the_library, 0);
+    add_run(suite, "absolute_and_relative", absolute_and_relative, 0);
+    add_run(suite, "rotary_is_relative", rotary_is_relative, 0);
+    add_run(suite, "biases", biases, 0);
     return test_run(suite);
 }
