@@ -16,20 +16,16 @@
 
 /* ---- helpers ---- */
 
-static char folder[256];
+static char *folder;
 
 static void make_folder(void)
 {
-    const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/corpus-XXXXXX", base ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder = scratch_folder();
 }
 
 static void remove_folder(void)
 {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(folder);
 }
 
 static const char *file_with(const char *bytes, size_t length)
