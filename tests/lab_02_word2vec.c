@@ -2,20 +2,15 @@
  * against central differences, files of vectors, the claims over five seeds,
  * the reference trace. */
 #define _GNU_SOURCE
-#include "test.h"
-
-#include <fcntl.h>
-#include <stdarg.h>
-#include <sys/wait.h>
-
-#include "scratch.h"
-
-int lab_02_main(int argc, char **argv);
-#define main lab_02_main
+#define STEM "02_word2vec"
+int lab_under_test(int argc, char **argv);
+#define main lab_under_test
 #include "../labs/02_word2vec/main.c"
 #undef main
 
+#include "dies.h"
 #include "kernels.h"
+#include "lab_runs.h"
 #include "maths.h"
 #include "memory.h"
 
@@ -218,7 +213,6 @@ END_TEST
 
 START_TEST(vectors_round_trip)
 {
-    char *folder = scratch_folder();
     Text *text = small_text(8);
     Model *model = small_model(text, NEGATIVE_SAMPLING, 19);
     model->input[0] = REAL_EPSILON * REAL_EPSILON;
@@ -235,38 +229,13 @@ START_TEST(vectors_round_trip)
     vectors_free(again);
     model_free(model);
     text_free(text);
-    scratch_remove(folder);
 }
 END_TEST
 
-/* Runs JOB in a child; returns its exit status, or 1000 + the signal that
- * ended it.  What it says on stderr is in MESSAGE. */
-static int status_of(void (*job)(const char *), const char *argument, char *message, size_t size)
+static void load(const char *bytes)
 {
-    int ends[2], status;
-    ck_assert_int_eq(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        int nowhere = open("/dev/null", O_WRONLY);
-        dup2(ends[1], 2);
-        dup2(nowhere, 1);
-        close(ends[0]);
-        job(argument);
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t length = 0;
-    for (ssize_t got; (got = read(ends[0], message + length, size - 1 - length)) > 0;)
-        length += (size_t)got;
-    message[length] = '\0';
-    close(ends[0]);
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static void load(const char *path)
-{
-    vectors_free(vectors_load(path));
+    spit(in(folder, "v.txt"), bytes);
+    vectors_free(vectors_load(in(folder, "v.txt")));
 }
 
 /* Each is refused with one line that says where, and nothing is written. */
@@ -297,83 +266,31 @@ START_TEST(hostile_vectors)
         {"1 2\na 1 2\nb 3 4\n", "more words than"},
         {"1 2\n\xff\xfe 1 2\n", "not valid UTF-8"},
     };
-    char *folder = scratch_folder(), message[4096];
-    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
-        spit(in(folder, "v.txt"), hostile[i][0]);
-        int status = status_of(load, in(folder, "v.txt"), message, sizeof message);
-        ck_assert_msg(status == 1, "file %zu: status %d, %s", i, status, message);
-        ck_assert_msg(strstr(message, hostile[i][1]) != NULL, "file %zu: %s", i, message);
-        ck_assert_msg(strchr(message, '\n') == message + strlen(message) - 1, "not one line: %s", message);
-    }
-    ck_assert_int_eq(status_of(load, folder, message, sizeof message), 1);
-    ck_assert_ptr_nonnull(strstr(message, "folder"));
-    ck_assert_int_eq(status_of(load, in(folder, "none"), message, sizeof message), 1);
-    spit(in(folder, "v.txt"), "2 2\nfine 1 2 \n  \n"); /* a blank line is no word */
-    ck_assert_int_eq(status_of(load, in(folder, "v.txt"), message, sizeof message), 1);
-    spit(in(folder, "v.txt"), "1 2\r\nfine 1 2 \r\n\r\n"); /* Windows, and the original program's space */
-    ck_assert_msg(status_of(load, in(folder, "v.txt"), message, sizeof message) == 0, "%s", message);
-    scratch_remove(folder);
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++)
+        ASSERT_SAYS(DIES(1, (load(hostile[i][0]), 0)), hostile[i][1]);
+    ASSERT_SAYS(DIES(1, vectors_load(folder)), "folder");
+    ASSERT_SAYS(DIES(1, vectors_load(in(folder, "none"))), "none");
+    ASSERT_SAYS(DIES(1, (load("2 2\nfine 1 2 \n  \n"), 0)), "line 3"); /* a blank line is no word */
+    load("1 2\r\nfine 1 2 \r\n\r\n");                                  /* Windows, and the original program's space */
 }
 END_TEST
 
 /* ---- the lab ----------------------------------------------------------------------------- */
 
-/* Runs the lab's main with ARGUMENTS (words with a space between). */
-static void run(const char *arguments)
+START_TEST(trace_ledger_and_figures)
 {
-    char *copy = strdup(arguments), *argv[32] = {"02_word2vec"};
-    int argc = 1;
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
-        argv[argc++] = word;
-    exit(lab_02_main(argc, argv));
-}
-
-static int run_status(char *message, size_t size, const char *format, ...)
-{
-    char arguments[8192];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(arguments, sizeof arguments, format, list);
-    va_end(list);
-    return status_of(run, arguments, message, size);
-}
-
-/* Every figure has its data, without a NaN, and its script. */
-static void check_figures(const char *folder)
-{
-    static const char *const names[] = {
+    static const char *const figures[] = {
         "training_pairs",   "loss_curves", "cost_vs_vocabulary", "embedding_map",           "cosine_heatmap",
         "rare_vs_frequent", "pmi_scatter", "cooccurrence",       "cost_vs_vocabulary_time", "analogy_map"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char name[128];
-        snprintf(name, sizeof name, "02_word2vec/%s.tsv", names[i]);
-        char *data = slurp(in(folder, name));
-        ck_assert_msg(strlen(data) > 50, "%s", name);
-        ck_assert_msg(strstr(data, "NaN") == NULL, "%s has a NaN", name);
-        free(data);
-        snprintf(name, sizeof name, "02_word2vec/%s.gp", names[i]);
-        ck_assert_msg(exists(in(folder, name)), "%s", name);
-    }
-}
-
-/* The whole lab at the reference seed: every byte as expected. */
-START_TEST(reference_trace)
-{
-    char *folder = scratch_folder(), message[4096];
-    int status = run_status(message, sizeof message, "--quick --quiet --no-plots --seed 42 --out %s", folder);
-    ck_assert_msg(status == 0, "%s", message);
-    static const char *const files[] = {"trace.txt", "claims.tsv"};
-    for (int i = 0; i < 2; i++) {
+    enum { FIGURES = sizeof figures / sizeof *figures };
+    check_files(figures, FIGURES);
+    for (int i = 0; i < FIGURES; i++) {
         char name[64];
-        snprintf(name, sizeof name, "02_word2vec/%s", files[i]);
-        char *found = slurp(in(folder, name)), *expected = slurp(in("tests/expected", name));
-        ck_assert_msg(strcmp(found, expected) == 0, "%s differs from tests/expected/%s (see make golden)", files[i],
-                      name);
-        free(found);
-        free(expected);
+        snprintf(name, sizeof name, "%s.tsv", figures[i]);
+        char *data = written(name);
+        ck_assert_msg(!strstr(data, "NaN"), "%s has a NaN", name);
+        free(data);
     }
-    check_figures(folder);
-    scratch_remove(folder);
 }
 END_TEST
 
@@ -384,71 +301,67 @@ enum { SEEDS = 5 };
 #endif
 
 /* Seeds that were not looked at while the lab was written. */
-START_TEST(claims_hold)
+START_TEST(claims_hold_over_seeds)
 {
-    char *folder = scratch_folder(), message[4096];
-    int status = run_status(message, sizeof message, "--quick --quiet --no-plots --check --seed %d --out %s",
-                            90001 + _i, folder);
-    ck_assert_msg(status == 0, "%s", message);
-    scratch_remove(folder);
+    for (int i = 0; i < SEEDS; i++) {
+        char seed[16];
+        snprintf(seed, sizeof seed, "%d", 90001 + i);
+        free(ledger_of(seed));
+    }
 }
 END_TEST
 
-START_TEST(bad_input)
+START_TEST(bad_options)
 {
-    char *folder = scratch_folder(), message[4096];
-    static const char *const wrong[] = {"--window 0",     "--window 51",  "--dimension 0",  "--dimension 1000000",
-                                        "--dimension -3", "--epochs 0",   "--negatives 51", "--min-count 0",
-                                        "--model lstm",   "--loss hinge", "--rate 0",       "--rate nan",
-                                        "--step 99",      "--seed x",     "--nonsense"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        int status = run_status(message, sizeof message, "%s --out %s", wrong[i], folder);
-        ck_assert_msg(status == 2, "%s: status %d", wrong[i], status);
-        ck_assert_msg(strchr(message, '\n') == message + strlen(message) - 1, "%s: not one line: %s", wrong[i],
-                      message);
+    static const char *const wrong[][2] = {{"--window", "0"},          {"--window", "51"},    {"--dimension", "0"},
+                                           {"--dimension", "1000000"}, {"--dimension", "-3"}, {"--epochs", "0"},
+                                           {"--negatives", "51"},      {"--min-count", "0"},  {"--model", "lstm"},
+                                           {"--loss", "hinge"},        {"--rate", "0"},       {"--rate", "nan"},
+                                           {"--step", "99"},           {"--seed", "x"},       {"--nonsense", NULL}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ASSERT_SAYS(DIES(2, exit(run(wrong[i][0], wrong[i][1], NULL))), wrong[i][0] + 2);
+}
+END_TEST
+
+static int run_on(const char *option, const char *path, const char *similar)
+{
+    return run("--step", "own", option, path, similar ? "--similar" : NULL, similar, NULL);
+}
+
+START_TEST(bad_texts)
+{
+    static const char *const texts[][2] = {{"one.txt", "word word word word word word word word word\n"},
+                                           {"empty.txt", ""},
+                                           {"blank.txt", " \n\n  \n"},
+                                           {"binary.txt", "hello \xff\xfe world\n"},
+                                           {"rare.txt", "every word of this text is seen once\n"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *path = in(folder, texts[i][0]);
+        spit(path, texts[i][1]);
+        ASSERT_SAYS(DIES(1, exit(run_on("--corpus", path, NULL))), texts[i][0]);
     }
-    spit(in(folder, "one.txt"), "word word word word word word word word word\n");
-    spit(in(folder, "empty.txt"), "");
-    spit(in(folder, "blank.txt"), " \n\n  \n");
-    spit(in(folder, "binary.txt"), "hello \xff\xfe world\n");
-    spit(in(folder, "rare.txt"), "every word of this text is seen once\n");
-    static const char *const files[] = {"one.txt",  "empty.txt",   "blank.txt", "binary.txt",
-                                        "rare.txt", "missing.txt", ""};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        int status = run_status(message, sizeof message, "--step own --quiet --corpus %s --out %s",
-                                in(folder, files[i]), folder);
-        ck_assert_msg(status == 1, "%s: status %d", files[i], status);
-        ck_assert_msg(strchr(message, '\n') == message + strlen(message) - 1, "%s: not one line: %s", files[i],
-                      message);
-    }
-    scratch_remove(folder);
+    ASSERT_SAYS(DIES(1, exit(run_on("--corpus", in(folder, "missing.txt"), NULL))), "missing.txt");
+    ASSERT_SAYS(DIES(1, exit(run_on("--corpus", folder, NULL))), "folder");
 }
 END_TEST
 
 /* A small text of one's own, in bounded memory, and its vectors read back. */
 START_TEST(own_text)
 {
-    char *folder = scratch_folder(), message[4096];
     Rng rng = rng_new(9, "text");
     WordWorld *world = wordworld_new(1.2, 0.2);
     char *text = wordworld_text(world, &rng, 20000);
     spit(in(folder, "text.txt"), text);
-    int status = run_status(message, sizeof message, "--step own --quiet --corpus %s --similar 은행 --out %s",
-                            in(folder, "text.txt"), folder);
-    ck_assert_msg(status == 0, "%s", message);
-    char *trace_text = slurp(in(folder, "02_word2vec/trace.txt"));
-    ck_assert_ptr_nonnull(strstr(trace_text, "금융"));
-    free(trace_text);
-    status = run_status(message, sizeof message, "--step own --quiet --vectors %s --similar 은헹 --out %s",
-                        in(folder, "02_word2vec/vectors.txt"), folder);
-    ck_assert_msg(status == 0, "%s", message);
-    trace_text = slurp(in(folder, "02_word2vec/trace.txt"));
-    ck_assert_msg(strstr(trace_text, "\"은헹\" is not among") != NULL && strstr(trace_text, "은행") != NULL, "%s",
-                  trace_text);
-    free(trace_text);
+    ck_assert_int_eq(run_on("--corpus", in(folder, "text.txt"), "은행"), 0);
+    char *said = written("trace.txt");
+    ck_assert_ptr_nonnull(strstr(said, "금융"));
+    free(said);
+    ck_assert_int_eq(run_on("--vectors", in(folder, STEM "/vectors.txt"), "은헹"), 0);
+    said = written("trace.txt");
+    ck_assert_msg(strstr(said, "\"은헹\" is not among") && strstr(said, "은행"), "%s", said);
+    free(said);
     free(text);
     wordworld_free(world);
-    scratch_remove(folder);
 }
 END_TEST
 
@@ -461,14 +374,12 @@ int main(void)
     test_add(suite, "noise_follows_the_counts", noise_follows_the_counts);
     test_add(suite, "windows_of_all_sizes", windows_of_all_sizes);
     test_add(suite, "threads_change_nothing", threads_change_nothing);
-    test_add(suite, "vectors_round_trip", vectors_round_trip);
-    test_add(suite, "hostile_vectors", hostile_vectors);
-    test_add(suite, "own_text", own_text);
-    test_add(suite, "bad_input", bad_input);
-    TCase *seeds = tcase_create("claims_hold");
-    tcase_set_timeout(seeds, 300);
-    tcase_add_loop_test(seeds, claims_hold, 0, SEEDS);
-    suite_add_tcase(suite, seeds);
-    test_add(suite, "reference_trace", reference_trace);
+    add_run(suite, "vectors_round_trip", vectors_round_trip, 0);
+    add_run(suite, "hostile_vectors", hostile_vectors, 0);
+    add_run(suite, "own_text", own_text, 0);
+    add_run(suite, "bad_options", bad_options, 0);
+    add_run(suite, "bad_texts", bad_texts, 0);
+    add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
+    add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
     return test_run(suite);
 }

@@ -2,78 +2,24 @@
  * written, its files, its reference trace, sentences and matrices of one's own,
  * bad input, and multi-head attention against PyTorch and the fast layer. */
 #define _GNU_SOURCE
-int lab_06_main(int argc, char **argv);
-#define main lab_06_main
+#define STEM "06_self_attention"
+int lab_under_test(int argc, char **argv);
+#define main lab_under_test
 #include "../labs/06_self_attention/main.c"
 #undef main
 
-#include <getopt.h>
 #include <math.h>
 
 #include "dies.h"
 #include "fixture.h"
+#include "lab_runs.h"
 #include "maths.h"
-#include "scratch.h"
-#include "test.h"
-
-static char *folder;
-
-static void set_up(void)
-{
-    folder = scratch_folder();
-}
-
-static void tear_down(void)
-{
-    scratch_remove(folder);
-}
-
-/* Runs the lab, quick and quiet, with up to four more arguments. */
-static int run_lab(const char *seed, const char *a, const char *b, const char *c, const char *d)
-{
-    char *arguments[] = {"06_self_attention", "--quick", "--quiet", "--out",   folder,    "--seed",
-                         (char *)seed,        (char *)a, (char *)b, (char *)c, (char *)d, NULL};
-    int count = 0;
-    while (arguments[count])
-        count++;
-    optind = 0; /* getopt from the start */
-    return lab_06_main(count, arguments);
-}
-
-static char *output(const char *name)
-{
-    char path[200];
-    snprintf(path, sizeof path, "06_self_attention/%s", name);
-    char *text = slurp(in(folder, path));
-    ck_assert_msg(*text, "%s is missing or empty", path);
-    return text;
-}
-
-static char *ledger(void)
-{
-    return output("claims.tsv");
-}
-
-/* The verdict is the last cell of the line that begins with ID. */
-static void check_verdict(const char *claims, const char *id, const char *verdict)
-{
-    char key[100];
-    snprintf(key, sizeof key, "\n%s\t", id);
-    const char *line = strstr(claims, key);
-    ck_assert_msg(line, "no claim %s", id);
-    const char *end = strchr(line + 1, '\n');
-    size_t length = strlen(verdict);
-    ck_assert_msg(end && strncmp(end - length, verdict, length) == 0, "%s is not `%s`: %.*s", id, verdict,
-                  (int)(end - line), line + 1);
-}
 
 START_TEST(claims_hold_over_seeds)
 {
     static const char *const seeds[] = {"1001", "1002", "1003", "1004", "1005"};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        ck_assert_int_eq(run_lab(seeds[i], "--check", "--no-plots", NULL, NULL), 0);
-        char *claims = ledger();
-        ck_assert_ptr_null(strstr(claims, "\tfails\n"));
+        char *claims = ledger_of(seeds[i]);
         check_verdict(claims, "rows-sum-to-one", "holds");
         check_verdict(claims, "variance-is-dk", "holds");
         check_verdict(claims, "future-does-not-leak", "holds");
@@ -88,18 +34,15 @@ END_TEST
 /* Four heads need more steps than --quick has. */
 START_TEST(heads_at_full_setting)
 {
-    char *arguments[] = {"06_self_attention", "--quiet", "--no-plots", "--check", "--seed", "1006", "--step",
-                         "lookups",           "--out",   folder,       NULL};
-    optind = 0;
-    ck_assert_int_eq(lab_06_main(10, arguments), 0);
-    char *claims = ledger();
+    ck_assert_int_eq(run("--no-plots", "--check", "--seed", "1006", "--step", "lookups", NULL), 0);
+    char *claims = written("claims.tsv");
     check_verdict(claims, "four-heads-nearly", "holds");
     ck_assert_ptr_null(strstr(claims, "\tskipped\n"));
     free(claims);
 }
 END_TEST
 
-START_TEST(every_figure_is_drawn)
+START_TEST(trace_ledger_and_figures)
 {
     static const char *const figures[] = {"attention_weights",         "scaling_effect",
                                           "longer_sequence",           "masks",
@@ -107,73 +50,13 @@ START_TEST(every_figure_is_drawn)
                                           "self_attention_components", "multi_head_attention",
                                           "rnn_vs_attention",          "mistakes",
                                           "rnn_vs_attention_time"};
-    ck_assert_int_eq(run_lab("42", NULL, NULL, NULL, NULL), 0);
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        char name[100];
-        snprintf(name, sizeof name, "06_self_attention/%s.tsv", figures[i]);
-        ck_assert_msg(exists(in(folder, name)), "%s is missing", name);
-        snprintf(name, sizeof name, "06_self_attention/%s.png", figures[i]);
-        FILE *png = fopen(in(folder, name), "rb");
-        unsigned char head[8] = {0};
-        ck_assert_msg(png, "%s is missing", name);
-        ck_assert_uint_eq(fread(head, 1, sizeof head, png), sizeof head);
-        ck_assert_int_eq(memcmp(head, "\x89PNG\r\n\x1a\n", sizeof head), 0);
-        fclose(png);
-    }
+    check_files(figures, sizeof figures / sizeof *figures);
 }
 END_TEST
 
-START_TEST(trace_and_ledger_are_the_expected_ones)
-{
-    if (REAL_IS_DOUBLE)
-        return;
-    static const char *const names[] = {"trace.txt", "claims.tsv"};
-    ck_assert_int_eq(run_lab("42", "--no-plots", NULL, NULL, NULL), 0);
-    for (int i = 0; i < 2; i++) {
-        char path[200];
-        snprintf(path, sizeof path, "06_self_attention/%s", names[i]);
-        char *expected = slurp(in("tests/expected", path)), *written = output(names[i]);
-        ck_assert_msg(strcmp(expected, written) == 0, "%s is not tests/expected/%s (after a change: make golden)", path,
-                      path);
-        free(expected);
-        free(written);
-    }
-}
-END_TEST
-
-/* Any step runs alone and writes the claims that it writes among the others. */
 START_TEST(steps_run_alone)
 {
-    ck_assert_int_eq(run_lab("42", "--no-plots", NULL, NULL, NULL), 0);
-    char *all = ledger();
-    for (int step = 1; step <= 7; step++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", step);
-        ck_assert_int_eq(run_lab("42", "--no-plots", "--step", number, NULL), 0);
-        char *claims = ledger();
-        char *lines = strchr(claims, '\n') + 1; /* behind the heading */
-        ck_assert_msg(*lines && strstr(all, lines), "step %d alone: %s", step, lines);
-        free(claims);
-    }
-    free(all);
-}
-END_TEST
-
-START_TEST(threads_change_nothing)
-{
-    static const char *const names[] = {"trace.txt", "claims.tsv", "head_specialisation.tsv", "scaling_effect.tsv",
-                                        "rnn_vs_attention.tsv"};
-    char *first[5];
-    ck_assert_int_eq(run_lab("7", "--no-plots", "--threads", "1", NULL), 0);
-    for (int i = 0; i < 5; i++)
-        first[i] = output(names[i]);
-    ck_assert_int_eq(run_lab("7", "--no-plots", "--threads", "2", NULL), 0);
-    for (int i = 0; i < 5; i++) {
-        char *second = output(names[i]);
-        ck_assert_msg(strcmp(first[i], second) == 0, "%s depends on the number of threads", names[i]);
-        free(first[i]);
-        free(second);
-    }
+    check_steps_alone(7);
 }
 END_TEST
 
@@ -182,7 +65,7 @@ END_TEST
 static void check_sentence(const char *sentence, const char *said)
 {
     ck_assert_int_eq(run_lab("42", "--check", "--step=1,3,4,7", "--sentence", sentence), 0);
-    char *trace = output("trace.txt"), *claims = ledger();
+    char *trace = written("trace.txt"), *claims = written("claims.tsv");
     ck_assert_msg(strstr(trace, said), "the trace of '%s' lacks '%s'", sentence, said);
     ck_assert_ptr_null(strstr(claims, "\tfails\n"));
     free(trace);
@@ -207,7 +90,7 @@ START_TEST(thousand_words)
     for (int i = 0; i < 1000; i++)
         sprintf(text + strlen(text), "w%d ", i);
     ck_assert_int_eq(run_lab("42", "--no-plots", "--step=1,3,4,7", "--sentence", text), 0);
-    char *trace = output("trace.txt");
+    char *trace = written("trace.txt");
     ck_assert_ptr_nonnull(strstr(trace, "has 1000 words; the first 48 are used"));
     free(trace);
 }
@@ -243,7 +126,7 @@ START_TEST(qkv_equals_pytorch)
     static const char *const panels[] = {"weights", "output"}, *const parts[] = {".weights", ".output"};
     Fixtures *fixtures = fixtures_read("qkv.txt");
     ck_assert_int_eq(run_lab("42", "--check", "--step=1", "--qkv", "tests/oracle/qkv.tsv"), 0);
-    char *tsv = output("attention_weights.tsv");
+    char *tsv = written("attention_weights.tsv");
     for (int p = 0; p < 2; p++) {
         const Fixture *want = fixture_get(fixtures, "qkv", parts[p]);
         double got[100];
@@ -271,7 +154,7 @@ START_TEST(qkv_is_lenient_where_nothing_is_lost)
                                       "K \r\n+3\r\n")),
                      0);
     ck_assert_int_eq(run_lab("42", "--step=1", "--no-plots", "--qkv", own_file("Q\n1e6\nK\n1e6\n-1e6\nV\n1\n2")), 0);
-    char *trace = output("trace.txt");
+    char *trace = written("trace.txt");
     ck_assert_ptr_null(strstr(trace, "nan"));
     free(trace);
 }
@@ -476,45 +359,34 @@ START_TEST(equal_words_have_equal_vectors)
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test, int status)
-{
-    TCase *test_case = tcase_create(name);
-    tcase_set_timeout(test_case, 300);
-    tcase_add_unchecked_fixture(test_case, set_up, tear_down); /* outside, so that an exit leaves no folder behind */
-    tcase_add_exit_test(test_case, test, status);
-    suite_add_tcase(suite, test_case);
-}
-
 int main(void)
 {
     Suite *suite = suite_create("lab_06_self_attention");
-    add(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
-    add(suite, "heads_at_full_setting", heads_at_full_setting, 0);
-    add(suite, "every_figure_is_drawn", every_figure_is_drawn, 0);
-    add(suite, "trace_and_ledger_are_the_expected_ones", trace_and_ledger_are_the_expected_ones, 0);
-    add(suite, "steps_run_alone", steps_run_alone, 0);
-    add(suite, "threads_change_nothing", threads_change_nothing, 0);
-    add(suite, "sentences", sentences, 0);
-    add(suite, "thousand_words", thousand_words, 0);
-    add(suite, "heads_and_dimension", heads_and_dimension, 0);
-    add(suite, "qkv_equals_pytorch", qkv_equals_pytorch, 0);
-    add(suite, "qkv_is_lenient_where_nothing_is_lost", qkv_is_lenient_where_nothing_is_lost, 0);
-    add(suite, "qkv_refuses_with_the_line", qkv_refuses_with_the_line, 0);
-    add(suite, "qkv_refuses_what_is_too_large", qkv_refuses_what_is_too_large, 0);
-    add(suite, "qkv_binary", qkv_binary, 1);
-    add(suite, "missing_file", missing_file, 1);
-    add(suite, "folder_as_file", folder_as_file, 1);
-    add(suite, "device_as_file", device_as_file, 1);
-    add(suite, "empty_sentence", empty_sentence, 2);
-    add(suite, "blank_sentence", blank_sentence, 2);
-    add(suite, "bad_sentence", bad_sentence, 2);
-    add(suite, "empty_other", empty_other, 2);
-    add(suite, "three_heads", three_heads, 2);
-    add(suite, "no_heads", no_heads, 2);
-    add(suite, "no_dimension", no_dimension, 2);
-    add(suite, "no_such_step", no_such_step, 2);
-    add(suite, "multi_head_equals_pytorch", multi_head_equals_pytorch, 0);
-    add(suite, "multi_head_is_the_fast_layer", multi_head_is_the_fast_layer, 0);
-    add(suite, "equal_words_have_equal_vectors", equal_words_have_equal_vectors, 0);
+    add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
+    add_run(suite, "heads_at_full_setting", heads_at_full_setting, 0);
+    add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
+    add_run(suite, "steps_run_alone", steps_run_alone, 0);
+    add_run(suite, "sentences", sentences, 0);
+    add_run(suite, "thousand_words", thousand_words, 0);
+    add_run(suite, "heads_and_dimension", heads_and_dimension, 0);
+    add_run(suite, "qkv_equals_pytorch", qkv_equals_pytorch, 0);
+    add_run(suite, "qkv_is_lenient_where_nothing_is_lost", qkv_is_lenient_where_nothing_is_lost, 0);
+    add_run(suite, "qkv_refuses_with_the_line", qkv_refuses_with_the_line, 0);
+    add_run(suite, "qkv_refuses_what_is_too_large", qkv_refuses_what_is_too_large, 0);
+    add_run(suite, "qkv_binary", qkv_binary, 1);
+    add_run(suite, "missing_file", missing_file, 1);
+    add_run(suite, "folder_as_file", folder_as_file, 1);
+    add_run(suite, "device_as_file", device_as_file, 1);
+    add_run(suite, "empty_sentence", empty_sentence, 2);
+    add_run(suite, "blank_sentence", blank_sentence, 2);
+    add_run(suite, "bad_sentence", bad_sentence, 2);
+    add_run(suite, "empty_other", empty_other, 2);
+    add_run(suite, "three_heads", three_heads, 2);
+    add_run(suite, "no_heads", no_heads, 2);
+    add_run(suite, "no_dimension", no_dimension, 2);
+    add_run(suite, "no_such_step", no_such_step, 2);
+    add_run(suite, "multi_head_equals_pytorch", multi_head_equals_pytorch, 0);
+    add_run(suite, "multi_head_is_the_fast_layer", multi_head_is_the_fast_layer, 0);
+    add_run(suite, "equal_words_have_equal_vectors", equal_words_have_equal_vectors, 0);
     return test_run(suite);
 }
