@@ -14,6 +14,7 @@
 #define TEST_H
 
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,11 @@ static inline void test_add_exit(Suite *suite, const char *name, const TTest *te
 
 static inline int test_run(Suite *suite)
 {
+    /* In the background, or under nohup, some signals arrive ignored, and stay so
+     * in every child: here each test finds what a terminal would give it. */
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
