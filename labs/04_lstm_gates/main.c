@@ -26,7 +26,7 @@
  *     make 04 ARGS="--step 6 --sentence 'the girl sat on the bank today .'"
  *
  * Chapters: by_hand.c (with cells.c, the mechanism), highway.c, lag.c, adding.c,
- * inside.c, senses.c.  Leads to lab 05: two such networks translate. */
+ * inside.c, senses.c (with senses_sentences.c, senses_model.c).  Leads to lab 05: two such networks translate. */
 #include "gates.h"
 
 /* Into the rising list, unless it is there. */
