@@ -111,7 +111,8 @@ static void tile_product(int rows, int vectors, const Tile *t)
         tile_of(n, 2, t);                                                                                              \
         break;
         HEIGHT(1)
-        HEIGHT(2) HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6)
+        HEIGHT(2)
+        HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6)
 #if defined(__AVX512F__)
             HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) HEIGHT(12)
 #endif
@@ -366,4 +367,10 @@ void kernel_axpy(int n, real a, const real *x, real *y)
 {
     for (int i = 0; i < n; i++)
         y[i] = m_fma(a, x[i], y[i]);
+}
+
+void kernel_put(int n, real a, const real *x, real *y, bool add)
+{
+    for (int i = 0; i < n; i++)
+        y[i] = m_fma(a, x[i], add ? y[i] : 0);
 }

@@ -50,7 +50,8 @@ real kernel_max(const real *x, int n);
  * infinite in a float.  In the same 16 lanes. */
 double kernel_squares(const real *x, int n);
 
-/* y += a x */
+/* y += a x;  the same, or y = a x without ADD */
 void kernel_axpy(int n, real a, const real *x, real *y);
+void kernel_put(int n, real a, const real *x, real *y, bool add);
 
 #endif

@@ -42,20 +42,19 @@ static void add_forward(size_t n, size_t m, const real *a, const real *b, real *
             y[row + i] = a[row + i] + b[i];
 }
 
-/* to += factor * from, where FROM holds several rows of TO's size. */
-static void add_rows(size_t n, size_t m, real factor, const real *from, real *to)
+/* x' += factor * from, where the N numbers of FROM are rows of x's size. */
+static void add_rows(size_t n, real factor, const real *from, Tensor *x)
 {
-    for (size_t row = 0; row < n; row += m)
-        kernel_axpy((int)m, factor, from + row, to);
+    Part part = gradient_part(x);
+    for (size_t row = 0; part.at && row < n; row += x->size, part.add = true)
+        kernel_put((int)x->size, factor, from + row, part.at, part.add);
 }
 
 static void add_backward(Node *node)
 {
-    Tensor *a = node->input[0], *b = node->input[1], *y = node->output;
-    if (a->grad)
-        add_rows(y->size, a->size, 1, y->grad, a->grad);
-    if (b->grad)
-        add_rows(y->size, b->size, 1, y->grad, b->grad);
+    const Tensor *y = node->output;
+    add_rows(y->size, 1, y->grad, node->input[0]);
+    add_rows(y->size, 1, y->grad, node->input[1]);
 }
 
 Tensor *(op_add)(Tape *tape, Tensor *a, Tensor *b)
@@ -76,11 +75,9 @@ static void subtract_forward(size_t n, size_t m, const real *a, const real *b, r
 
 static void subtract_backward(Node *node)
 {
-    Tensor *a = node->input[0], *b = node->input[1], *y = node->output;
-    if (a->grad)
-        add_rows(y->size, a->size, 1, y->grad, a->grad);
-    if (b->grad)
-        add_rows(y->size, b->size, -1, y->grad, b->grad);
+    const Tensor *y = node->output;
+    add_rows(y->size, 1, y->grad, node->input[0]);
+    add_rows(y->size, -1, y->grad, node->input[1]);
 }
 
 Tensor *(op_subtract)(Tape *tape, Tensor *a, Tensor *b)
@@ -102,12 +99,14 @@ static void multiply_forward(size_t n, size_t m, const real *a, const real *b, r
 static void multiply_backward(Node *node)
 {
     Tensor *a = node->input[0], *b = node->input[1], *y = node->output;
-    for (size_t row = 0; row < y->size; row += b->size)
-        for (size_t i = 0; a->grad && i < b->size; i++)
-            a->grad[row + i] = m_fma(b->data[i], y->grad[row + i], a->grad[row + i]);
-    for (size_t row = 0; row < y->size; row += b->size)
-        for (size_t i = 0; b->grad && i < b->size; i++)
-            b->grad[i] = m_fma(a->data[row + i], y->grad[row + i], b->grad[i]);
+    Part da = gradient_part(a);
+    for (size_t row = 0; da.at && row < y->size; row += b->size)
+        for (size_t i = 0; i < b->size; i++)
+            da.at[row + i] = m_fma(b->data[i], y->grad[row + i], da.add ? da.at[row + i] : 0);
+    Part db = gradient_part(b);
+    for (size_t row = 0; db.at && row < y->size; row += b->size, db.add = true)
+        for (size_t i = 0; i < b->size; i++)
+            db.at[i] = m_fma(a->data[row + i], y->grad[row + i], db.add ? db.at[i] : 0);
 }
 
 Tensor *(op_multiply)(Tape *tape, Tensor *a, Tensor *b)
@@ -128,7 +127,7 @@ static void scale_forward(size_t n, real factor, const real *x, real *y)
 static void scale_backward(Node *node)
 {
     const real *factor = node->saved;
-    kernel_axpy((int)node->output->size, *factor, node->output->grad, node->input[0]->grad);
+    add_rows(node->output->size, *factor, node->output->grad, node->input[0]);
 }
 
 Tensor *(op_scale)(Tape *tape, Tensor *x, real factor)
@@ -154,9 +153,9 @@ static void tanh_forward(size_t n, const real *x, real *y)
 static void tanh_backward(Node *node)
 {
     const Tensor *y = node->output;
-    real *dx = node->input[0]->grad;
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++)
-        dx[i] += y->grad[i] * (1 - y->data[i] * y->data[i]);
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + y->grad[i] * (1 - y->data[i] * y->data[i]);
 }
 
 Tensor *(op_tanh)(Tape *tape, Tensor *x)
@@ -177,9 +176,9 @@ static void sigmoid_forward(size_t n, const real *x, real *y)
 static void sigmoid_backward(Node *node)
 {
     const Tensor *y = node->output;
-    real *dx = node->input[0]->grad;
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++)
-        dx[i] += y->grad[i] * y->data[i] * (1 - y->data[i]);
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + y->grad[i] * y->data[i] * (1 - y->data[i]);
 }
 
 Tensor *(op_sigmoid)(Tape *tape, Tensor *x)
@@ -200,9 +199,9 @@ static void relu_forward(size_t n, const real *x, real *y)
 static void relu_backward(Node *node)
 {
     const Tensor *y = node->output;
-    real *dx = node->input[0]->grad;
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++)
-        dx[i] += y->data[i] > 0 ? y->grad[i] : 0;
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + (y->data[i] > 0 ? y->grad[i] : 0);
 }
 
 Tensor *(op_relu)(Tape *tape, Tensor *x)
@@ -228,11 +227,11 @@ static void gelu_backward(Node *node)
     const real inverse_root_two_pi = (real)0.39894228040143268;
     const Tensor *y = node->output;
     const real *x = node->input[0]->data;
-    real *dx = node->input[0]->grad;
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++) {
         real distribution = (real)0.5 * (1 + m_erf(x[i] * sqrt_half));
         real density = inverse_root_two_pi * m_exp((real)-0.5 * x[i] * x[i]);
-        dx[i] += y->grad[i] * (distribution + x[i] * density);
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + y->grad[i] * (distribution + x[i] * density);
     }
 }
 
@@ -254,9 +253,9 @@ static void exp_forward(size_t n, const real *x, real *y)
 static void exp_backward(Node *node)
 {
     const Tensor *y = node->output;
-    real *dx = node->input[0]->grad;
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++)
-        dx[i] = m_fma(y->grad[i], y->data[i], dx[i]);
+        dx.at[i] = m_fma(y->grad[i], y->data[i], dx.add ? dx.at[i] : 0);
 }
 
 Tensor *(op_exp)(Tape *tape, Tensor *x)
@@ -277,8 +276,9 @@ static void log_forward(size_t n, const real *x, real *y)
 static void log_backward(Node *node)
 {
     const Tensor *y = node->output, *x = node->input[0];
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++)
-        x->grad[i] += y->grad[i] / x->data[i];
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + y->grad[i] / x->data[i];
 }
 
 Tensor *(op_log)(Tape *tape, Tensor *x)
@@ -302,9 +302,9 @@ static void dropout_backward(Node *node)
 {
     const real *keep = node->saved;
     const Tensor *y = node->output;
-    real *dx = node->input[0]->grad;
+    Part dx = gradient_part(node->input[0]);
     for (size_t i = 0; i < y->size; i++)
-        dx[i] = m_fma(y->grad[i], keep[i], dx[i]);
+        dx.at[i] = m_fma(y->grad[i], keep[i], dx.add ? dx.at[i] : 0);
 }
 
 Tensor *(op_dropout)(Tape *tape, Tensor *x, real p, Rng *rng)

@@ -49,11 +49,11 @@ static void softmax_backward(Node *node)
     const Tensor *out = node->output;
     int n = tensor_columns(out), rows = tensor_rows(out);
     const real *y = out->data, *dy = out->grad;
-    real *dx = node->input[0]->grad;
-    for (int r = 0; r < rows; r++, y += n, dy += n, dx += n) {
+    Part dx = gradient_part(node->input[0]);
+    for (int r = 0; r < rows; r++, y += n, dy += n, dx.at += n) {
         real dot = kernel_dot(y, dy, n);
         for (int i = 0; i < n; i++)
-            dx[i] = m_fma(y[i], dy[i] - dot, dx[i]);
+            dx.at[i] = m_fma(y[i], dy[i] - dot, dx.add ? dx.at[i] : 0);
     }
 }
 
@@ -98,29 +98,31 @@ static void layer_norm_forward(int rows, int n, const real *x, const real *gain,
 
 /* With g = gain y':  x' += (g - mean(g) - z mean(g z)) / sqrt(variance + epsilon),
  * since moving one x moves the mean and the variance too. */
-static void layer_norm_row_backward(int n, const real *g, const real *z, real inverse, real *dx)
+static void layer_norm_row_backward(int n, const real *g, const real *z, real inverse, Part dx)
 {
     real mean = kernel_sum(g, n) / n, along = kernel_dot(g, z, n) / n;
     for (int i = 0; i < n; i++)
-        dx[i] += inverse * (g[i] - mean - z[i] * along);
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + inverse * (g[i] - mean - z[i] * along);
 }
 
 static void layer_norm_backward(Node *node)
 {
     const Normalised *saved = node->saved;
-    const Tensor *x = node->input[0], *gain = node->input[1], *bias = node->input[2];
+    Tensor *x = node->input[0], *gain = node->input[1], *bias = node->input[2];
     int n = tensor_columns(x), rows = tensor_rows(x);
+    real *dgain = gradient_sum(gain), *dbias = gradient_sum(bias);
+    Part dx = gradient_part(x);
     real *g = arena_get(tape_arena(node->tape), n * sizeof(real));
     for (int r = 0; r < rows; r++) {
         const real *dy = node->output->grad + (size_t)r * n, *z = saved->z + (size_t)r * n;
-        for (int i = 0; gain->grad && i < n; i++)
-            gain->grad[i] = m_fma(z[i], dy[i], gain->grad[i]);
-        for (int i = 0; bias->grad && i < n; i++)
-            bias->grad[i] += dy[i];
+        for (int i = 0; dgain && i < n; i++)
+            dgain[i] = m_fma(z[i], dy[i], dgain[i]);
+        for (int i = 0; dbias && i < n; i++)
+            dbias[i] += dy[i];
         for (int i = 0; i < n; i++)
             g[i] = gain->data[i] * dy[i];
-        if (x->grad)
-            layer_norm_row_backward(n, g, z, saved->inverse[r], x->grad + (size_t)r * n);
+        if (dx.at)
+            layer_norm_row_backward(n, g, z, saved->inverse[r], (Part){dx.at + (size_t)r * n, dx.add});
     }
 }
 
@@ -174,12 +176,13 @@ static void cross_entropy_backward(Node *node)
     Tensor *logits = node->input[0];
     int n = tensor_columns(logits), rows = tensor_rows(logits);
     real share = saved->counted ? node->output->grad[0] / saved->counted : 0;
+    Part all = gradient_part(logits);
     for (int r = 0; r < rows; r++) {
-        if (saved->targets[r] < 0)
-            continue;
-        real *dx = logits->grad + (size_t)r * n;
-        kernel_axpy(n, share, saved->probabilities + (size_t)r * n, dx);
-        dx[saved->targets[r]] -= share;
+        real *dx = all.at + (size_t)r * n;
+        bool counts = saved->targets[r] >= 0;
+        kernel_put(n, counts ? share : 0, saved->probabilities + (size_t)r * n, dx, all.add);
+        if (counts)
+            dx[saved->targets[r]] -= share;
     }
 }
 

@@ -30,19 +30,25 @@ static void product_backward(Node *node)
 {
     const Product *p = node->saved;
     Tensor *a = node->input[0], *b = node->input[1];
+    const real *dy = node->output->grad;
+    size_t a_size = (size_t)p->m * p->k, b_size = (size_t)p->k * p->n, y_size = (size_t)p->m * p->n;
     int threads = tape_threads(node->tape);
-    for (int i = 0; i < p->batch; i++) {
-        size_t at_a = (size_t)i * p->m * p->k, at_b = (size_t)i * p->k * p->n;
-        const real *dy = node->output->grad + (size_t)i * p->m * p->n;
-        Strided b_turned = p->transposed ? strided(b->data + at_b, p->k) : strided_transposed(b->data + at_b, p->n);
-        if (a->grad)
-            kernel_matmul(p->m, p->k, p->n, strided(dy, p->n), b_turned, a->grad + at_a, p->k, true, threads);
-        if (b->grad && p->transposed)
-            kernel_matmul(p->n, p->k, p->m, strided_transposed(dy, p->n), strided(a->data + at_a, p->k), b->grad + at_b,
-                          p->k, true, threads);
-        else if (b->grad)
-            kernel_matmul(p->k, p->n, p->m, strided_transposed(a->data + at_a, p->k), strided(dy, p->n), b->grad + at_b,
-                          p->n, true, threads);
+    Part da = gradient_part(a);
+    for (int i = 0; da.at && i < p->batch; i++) {
+        const real *b_i = b->data + i * b_size;
+        Strided b_turned = p->transposed ? strided(b_i, p->k) : strided_transposed(b_i, p->n);
+        kernel_matmul(p->m, p->k, p->n, strided(dy + i * y_size, p->n), b_turned, da.at + i * a_size, p->k, da.add,
+                      threads);
+    }
+    Part db = gradient_part(b);
+    for (int i = 0; db.at && i < p->batch; i++) {
+        const real *a_i = a->data + i * a_size, *dy_i = dy + i * y_size;
+        if (p->transposed)
+            kernel_matmul(p->n, p->k, p->m, strided_transposed(dy_i, p->n), strided(a_i, p->k), db.at + i * b_size,
+                          p->k, db.add, threads);
+        else
+            kernel_matmul(p->k, p->n, p->m, strided_transposed(a_i, p->k), strided(dy_i, p->n), db.at + i * b_size,
+                          p->n, db.add, threads);
     }
 }
 

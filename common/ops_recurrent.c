@@ -56,7 +56,7 @@ static real *gradient_before(const Walk *w, int i, Tensor *states, Tensor *start
 {
     if (i > 0)
         return states->grad + (size_t)time_of(w, i - 1) * state_size(w);
-    return start ? start->grad : NULL;
+    return start ? gradient_sum(start) : NULL;
 }
 
 static bool ended(const Walk *w, int t, int row)
@@ -222,16 +222,17 @@ static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, rea
 static void weight_gradient(const Walk *w, Node *node, const real *du)
 {
     size_t step = state_size(w), rows = (size_t)w->steps * w->batch;
-    if (w->bias && w->bias->grad)
-        for (size_t row = 0; row < rows; row++)
-            kernel_axpy(w->gates, 1, du + row * w->gates, w->bias->grad);
-    if (!w->weight->grad)
+    real *db = w->bias ? gradient_sum(w->bias) : NULL;
+    for (size_t row = 0; db && row < rows; row++)
+        kernel_axpy(w->gates, 1, du + row * w->gates, db);
+    Part dw = gradient_part(w->weight);
+    if (!dw.at)
         return;
     real *started = arena_get(tape_arena(node->tape), (size_t)w->steps * step * sizeof(real));
     for (int i = 0; i < w->steps; i++)
         memcpy(started + (size_t)time_of(w, i) * step, before(w, i, w->output, w->start), step * sizeof(real));
-    kernel_matmul(w->hidden, w->gates, (int)rows, strided_transposed(started, w->hidden), strided(du, w->gates),
-                  w->weight->grad, w->gates, true, w->threads);
+    kernel_matmul(w->hidden, w->gates, (int)rows, strided_transposed(started, w->hidden), strided(du, w->gates), dw.at,
+                  w->gates, dw.add, w->threads);
 }
 
 /* W^T, laid out once so that each step reads it along its rows. */
@@ -249,7 +250,8 @@ static void walk_backward(Node *node, Kind kind)
     const Walk *w = node->saved;
     size_t step = (size_t)w->batch * w->gates, all = (size_t)w->steps * step;
     const real *turned = transposed_weight(w, tape_arena(node->tape));
-    real *da = arena_get(tape_arena(node->tape), all * sizeof(real));
+    Part inputs = gradient_part(w->inputs); /* where da belongs, if nothing is there yet */
+    real *da = inputs.at && !inputs.add ? inputs.at : arena_get(tape_arena(node->tape), all * sizeof(real));
     real *du = kind == GRU ? arena_get(tape_arena(node->tape), all * sizeof(real)) : da;
     for (int i = w->steps - 1; i >= 0; i--) {
         real *dh_before = gradient_before(w, i, w->output, w->start);
@@ -259,8 +261,8 @@ static void walk_backward(Node *node, Kind kind)
             kernel_matmul(w->batch, w->hidden, w->gates, strided(du + (size_t)time_of(w, i) * step, w->gates),
                           strided(turned, w->hidden), dh_before, w->hidden, true, w->threads);
     }
-    if (w->inputs->grad)
-        kernel_axpy((int)all, 1, da, w->inputs->grad);
+    if (inputs.at && inputs.add)
+        kernel_axpy((int)all, 1, da, inputs.at);
     weight_gradient(w, node, du);
 }
 

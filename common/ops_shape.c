@@ -32,7 +32,8 @@ static void check_axis(Tape *tape, const char *operation, const Tensor *x, int a
 
 static void reshape_backward(Node *node)
 {
-    kernel_axpy((int)node->output->size, 1, node->output->grad, node->input[0]->grad);
+    Part dx = gradient_part(node->input[0]);
+    kernel_put((int)node->output->size, 1, node->output->grad, dx.at, dx.add);
 }
 
 Tensor *(op_reshape)(Tape *tape, Tensor *x, Shape shape)
@@ -79,7 +80,8 @@ typedef struct {
 static void transpose_backward(Node *node)
 {
     const Exchange *axes = node->saved;
-    exchange(node->output->shape, axes->p, axes->q, node->output->grad, node->input[0]->grad, true);
+    Part dx = gradient_part(node->input[0]);
+    exchange(node->output->shape, axes->p, axes->q, node->output->grad, dx.at, dx.add);
 }
 
 Tensor *(op_transpose)(Tape *tape, Tensor *x, int axis, int other)
@@ -117,9 +119,9 @@ static void slice_backward(Node *node)
 {
     const Slice *s = node->saved;
     size_t run = s->count * s->axis.inner;
+    real *dx = gradient_sum(node->input[0]);
     for (size_t o = 0; o < s->axis.outer; o++)
-        kernel_axpy((int)run, 1, node->output->grad + o * run,
-                    node->input[0]->grad + (o * s->axis.length + s->from) * s->axis.inner);
+        kernel_axpy((int)run, 1, node->output->grad + o * run, dx + (o * s->axis.length + s->from) * s->axis.inner);
 }
 
 Tensor *(op_slice)(Tape *tape, Tensor *x, int axis, int from, int to)
@@ -168,9 +170,9 @@ static void concat_backward(Node *node)
     size_t at = 0;
     for (int i = 0; i < c->n; i++) {
         size_t run = (size_t)c->part[i]->shape.dim[c->axis] * whole.inner;
-        for (size_t o = 0; c->part[i]->grad && o < whole.outer; o++)
-            kernel_axpy((int)run, 1, node->output->grad + o * whole.length * whole.inner + at,
-                        c->part[i]->grad + o * run);
+        Part dx = gradient_part(c->part[i]);
+        for (size_t o = 0; dx.at && o < whole.outer; o++)
+            kernel_put((int)run, 1, node->output->grad + o * whole.length * whole.inner + at, dx.at + o * run, dx.add);
         at += run;
     }
 }
@@ -220,10 +222,10 @@ static void embedding_forward(const Tensor *table, const int *ids, size_t n, rea
 static void embedding_backward(Node *node)
 {
     const int *ids = node->saved;
-    Tensor *table = node->input[0];
-    size_t d = (size_t)tensor_columns(table), n = d ? node->output->size / d : 0;
+    size_t d = (size_t)tensor_columns(node->output), n = d ? node->output->size / d : 0;
+    real *table = gradient_sum(node->input[0]);
     for (size_t i = 0; i < n; i++)
-        kernel_axpy((int)d, 1, node->output->grad + i * d, table->grad + (size_t)ids[i] * d);
+        kernel_axpy((int)d, 1, node->output->grad + i * d, table + (size_t)ids[i] * d);
 }
 
 Tensor *(op_embedding)(Tape *tape, Tensor *table, const int *ids, Shape shape)
@@ -257,9 +259,9 @@ Tensor *(op_embedding)(Tape *tape, Tensor *table, const int *ids, Shape shape)
 
 static void sum_backward(Node *node)
 {
-    Tensor *x = node->input[0];
-    for (size_t i = 0; i < x->size; i++)
-        x->grad[i] += node->output->grad[0];
+    Part dx = gradient_part(node->input[0]);
+    for (size_t i = 0; i < node->input[0]->size; i++)
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + node->output->grad[0];
 }
 
 Tensor *(op_sum)(Tape *tape, Tensor *x)

@@ -128,27 +128,44 @@ static void each_tensor(Node *node, void (*visit)(Tensor *tensor))
         visit(*input);
 }
 
-static void clear_gradient(Tensor *tensor)
+Part gradient_part(Tensor *tensor)
 {
-    if (!tensor->grad || tensor->visited)
-        return; /* a tensor without gradient may be another thread's too: it is not touched */
-    memset(tensor->grad, 0, tensor->size * sizeof(real));
-    tensor->visited = 1;
+    Part part = {tensor->grad, tensor->reached};
+    if (part.at) /* a tensor without gradient may be another thread's too: it is not touched */
+        tensor->reached = 1;
+    return part;
 }
 
-static void forget_visit(Tensor *tensor)
+real *gradient_sum(Tensor *tensor)
+{
+    Part part = gradient_part(tensor);
+    if (part.at && !part.add)
+        memset(part.at, 0, tensor->size * sizeof(real));
+    return part.at;
+}
+
+static void clear_unreached(Tensor *tensor)
+{
+    if (tensor->grad && !tensor->reached)
+        gradient_sum(tensor);
+}
+
+static void forget_reached(Tensor *tensor)
 {
     if (tensor->grad)
-        tensor->visited = 0;
+        tensor->reached = 0;
 }
 
-/* Clears the gradient of each tensor once, however many operations read it. */
-static void clear_gradients(Tape *tape)
+/* The chain rule through NODE, unless the loss does not depend on what it made. */
+static void go_back(Node *node)
 {
-    for (Node *node = tape->last; node; node = node->previous)
-        each_tensor(node, clear_gradient);
-    for (Node *node = tape->last; node; node = node->previous)
-        each_tensor(node, forget_visit);
+    bool second = node->second_output && node->second_output->reached;
+    if (!node->output->reached && !second)
+        return;
+    clear_unreached(node->output);
+    if (node->second_output)
+        clear_unreached(node->second_output);
+    node->backward(node);
 }
 
 static bool is_finite(const Tensor *tensor)
@@ -198,8 +215,11 @@ void(tape_backward)(Tape *tape, Tensor *loss)
         die_misuse(tape->where, "tape_backward: '%s' does not depend on any tensor that wants a gradient", loss->name);
     if (!isfinite(loss->data[0]))
         die_nonfinite(tape, loss);
-    clear_gradients(tape);
-    loss->grad[0] = 1;
+    *gradient_sum(loss) = 1;
     for (Node *node = tape->last; node; node = node->previous)
-        node->backward(node);
+        go_back(node);
+    for (Node *node = tape->last; node; node = node->previous)
+        each_tensor(node, clear_unreached);
+    for (Node *node = tape->last; node; node = node->previous)
+        each_tensor(node, forget_reached);
 }

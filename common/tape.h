@@ -22,8 +22,8 @@
 
 typedef struct Tape Tape;
 
-/* One operation that was done.  INPUT lists what it read, so that backward can
- * clear their gradients; SAVED is what the operation needs to go back. */
+/* One operation that was done.  INPUT lists what it read, so that backward knows
+ * whose gradients to set; SAVED is what the operation needs to go back. */
 typedef struct Node Node;
 typedef void BackwardFunction(Node *node);
 enum { MOST_INPUTS = 6 };
@@ -57,9 +57,9 @@ Tensor *tape_input(Tape *tape, const char *name, Shape shape, const real *data);
 Tensor *tape_variable(Tape *tape, const char *name, Shape shape, const real *data);
 
 /* Sets the gradients of everything that the tape's operations read or wrote:
- * d LOSS / d tensor.  All of them are cleared first, so a second call gives the
- * same numbers.  LOSS must be one number; if it is not finite, dies naming the
- * first tensor that went bad. */
+ * d LOSS / d tensor, 0 where LOSS does not depend on it.  What was there before
+ * does not count, so a second call gives the same numbers.  LOSS must be one number; if it is not finite, dies naming
+ * the first tensor that went bad. */
 void tape_backward(Tape *tape, Tensor *loss);
 
 /* The first tensor on the tape, in the order of computation, that holds a
@@ -97,5 +97,19 @@ Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Te
 
 /* NODE has a second result, which gets a gradient too. */
 void tape_second_output(Node *node, Tensor *output);
+
+/* Where a backward function puts its part of TENSOR's gradient: nowhere if AT is
+ * NULL.  The first part of a pass is assigned, the others are ADDed, so that
+ * gradients need not be cleared in memory before.  Whoever asks must write every
+ * element, and before asking for another tensor, which may be the same one. */
+typedef struct {
+    real *at;
+    bool add;
+} Part;
+Part gradient_part(Tensor *tensor);
+
+/* The same for those that add to some elements, or several times: cleared if this
+ * is the first part.  NULL where no gradient is wanted. */
+real *gradient_sum(Tensor *tensor);
 
 #endif

@@ -29,7 +29,7 @@ typedef struct Tensor {
     size_t size; /* number of elements: the product of the dimensions */
     real *data;
     real *grad;  /* dLoss/dTensor, same shape; NULL where none is wanted */
-    int visited; /* the tape's own mark */
+    int reached; /* the tape's own mark: backward has put something into grad */
 } Tensor;
 
 /* A tensor in ARENA, its numbers not set, without gradient, made at WHERE.  NAME
