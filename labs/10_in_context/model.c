@@ -14,8 +14,10 @@ Model model_new(ModelSettings settings, Rng *rng)
         die_misuse(HERE, "model: %d layers are not 1 to %d", settings.layers, MOST_LAYERS);
     if (!settings.feed_forward)
         settings.feed_forward = 4 * settings.d;
+    if (settings.spread <= 0)
+        settings.spread = (real)0.5;
+    real sd = settings.spread;
     Model model = {.settings = settings, .parameters = parameters_new()};
-    real sd = 1 / m_sqrt((real)settings.d); /* a word and its place have length 1 each */
     model.words = parameter_normal(model.parameters, "words", SHAPE(settings.vocabulary, settings.d), sd, rng);
     model.places = parameter_normal(model.parameters, "places", SHAPE(settings.positions, settings.d), sd, rng);
     for (int i = 0; i < settings.layers; i++) {
@@ -45,10 +47,11 @@ void model_free(Model *model)
 Tensor *model_read(Tape *tape, const Model *model, const int *ids, int batch, int length, ModelView view)
 {
     const ModelSettings *settings = &model->settings;
-    if (length > settings->positions)
-        die_misuse(HERE, "model: %d words, and only %d positions", length, settings->positions);
+    int end = view.start + length;
+    if (view.start < 0 || end > settings->positions)
+        die_misuse(HERE, "model: words at the places %d to %d of %d", view.start, end - 1, settings->positions);
     Tensor *words = op_embedding(tape, model->words, ids, SHAPE(batch, length)); /* [B, T, d] */
-    Tensor *x = op_add(tape, words, op_slice(tape, model->places, 0, 0, length));
+    Tensor *x = op_add(tape, words, op_slice(tape, model->places, 0, view.start, end));
     if (view.add)
         x = op_add(tape, x, view.add);
     const Tensor *mask = view.mask ? view.mask : settings->causal ? mask_causal(tape, length) : NULL;

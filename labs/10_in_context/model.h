@@ -17,6 +17,8 @@ typedef struct {
     int feed_forward; /* inner width; 0: 4 d */
     bool causal;      /* a place sees only what came before it */
     bool tied;        /* the scores use the words' own vectors (Press & Wolf 2017): no output layer */
+    real spread;      /* standard deviation of words and places at first; 0: 0.5.  (With 1/sqrt(d) or 0.02
+                         these small models learn to look at the place before several times more slowly.) */
 } ModelSettings;
 
 typedef struct {
@@ -36,6 +38,7 @@ void model_free(Model *model);
 typedef struct {
     const Tensor *mask; /* instead of the model's own (causal, or none) */
     Tensor *add;        /* [B, T, d], added to words and places: segments, say */
+    int start;          /* the place of the first word */
     Tensor **weights;   /* [layers], each receives attention weights [B, heads, T, T] */
 } ModelView;
 
