@@ -94,7 +94,7 @@ run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) all
 
 # Gradients are checked in double, where central differences are exact enough.
 check: ## all tests: gradients in double, then everything in float
-	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients layers ops optim nn tape kernels recurrent transformer" run-tests
+	@$(MAKE) --no-print-directory MODE=double WERROR=-Werror ONLY="gradients layers ops optim nn tape kernels recurrent transformer fused" run-tests
 	@$(MAKE) --no-print-directory WERROR=-Werror run-tests
 
 # Leaks count in the labs; a test of a message ends in the middle of things.

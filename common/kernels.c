@@ -65,6 +65,7 @@ typedef struct {
     real *c;
     long c_row;
     bool add;
+    const real *bias, *plus; /* added at the end, or NULL; plus lies as C does */
 } Tile;
 
 /* ROWS x (VECTORS vectors) elements of C, held in registers while k runs.  ROWS
@@ -92,6 +93,18 @@ static inline __attribute__((always_inline)) void tile_of(int rows, int vectors,
                 a_i += 3 * a_row;
         }
     }
+    if (t->bias)
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] += load(t->bias + j * WIDTH);
+    if (t->plus)
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] += load(t->plus + i * c_row + j * WIDTH);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -112,7 +125,9 @@ static void tile_product(int rows, int vectors, const Tile *t)
         break;
         HEIGHT(1)
         HEIGHT(2)
-        HEIGHT(3) HEIGHT(4) HEIGHT(5) HEIGHT(6)
+        HEIGHT(3)
+        HEIGHT(4)
+        HEIGHT(5) HEIGHT(6)
 #if defined(__AVX512F__)
             HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) HEIGHT(12)
 #endif
@@ -127,11 +142,51 @@ static void edge_product(int rows, int columns, const Tile *t)
     Tile inside = *t;
     inside.c = whole;
     inside.c_row = TILE_COLUMNS;
+    inside.bias = inside.plus = NULL;
     for (int i = 0; t->add && i < rows; i++)
         memcpy(whole + i * TILE_COLUMNS, t->c + i * t->c_row, columns * sizeof(real));
     tile_product(rows, (columns + WIDTH - 1) / WIDTH, &inside);
-    for (int i = 0; i < rows; i++)
-        memcpy(t->c + i * t->c_row, whole + i * TILE_COLUMNS, columns * sizeof(real));
+    for (int i = 0; i < rows; i++) {
+        real *inner = whole + i * TILE_COLUMNS;
+        for (int j = 0; t->bias && j < columns; j++)
+            inner[j] += t->bias[j];
+        for (int j = 0; t->plus && j < columns; j++)
+            inner[j] += t->plus[i * t->c_row + j];
+        memcpy(t->c + i * t->c_row, inner, columns * sizeof(real));
+    }
+}
+
+/* ---- transposing --------------------------------------------------------------- */
+
+typedef real Eight __attribute__((vector_size(8 * sizeof(real))));
+
+/* 8 x 8 elements: interleaving row i with row i + 4 moves the highest bit of a
+ * row's number to the lowest of the column's; after three times they are exchanged. */
+static void transpose_eight(const real *from, long from_row, real *to, long to_row)
+{
+    Eight x[8], y[8];
+    for (int i = 0; i < 8; i++)
+        memcpy(&x[i], from + i * from_row, sizeof x[i]);
+    for (int times = 0; times < 3; times++) {
+        for (int i = 0; i < 4; i++) {
+            y[2 * i] = __builtin_shufflevector(x[i], x[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        memcpy(x, y, sizeof x);
+    }
+    for (int i = 0; i < 8; i++)
+        memcpy(to + i * to_row, &x[i], sizeof x[i]);
+}
+
+void kernel_transpose(int rows, int columns, const real *from, int from_row, real *to, int to_row)
+{
+    int whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
+    for (long i = 0; i < whole_rows; i += 8)
+        for (long j = 0; j < whole_columns; j += 8)
+            transpose_eight(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+    for (long i = 0; i < rows; i++)
+        for (long j = i < whole_rows ? whole_columns : 0; j < columns; j++)
+            to[j * to_row + i] = from[i * from_row + j];
 }
 
 /* Copies K x COLUMNS elements of B into strips of TILE_COLUMNS, zeros beyond the edge. */
@@ -139,6 +194,11 @@ static void pack_columns(int k, int columns, Strided b, real *to)
 {
     for (int start = 0; start < columns; start += TILE_COLUMNS) {
         int here = columns - start < TILE_COLUMNS ? columns - start : TILE_COLUMNS;
+        if (b.row == 1 && here == TILE_COLUMNS) {
+            kernel_transpose(TILE_COLUMNS, k, b.data + (long)start * b.column, b.column, to, TILE_COLUMNS);
+            to += (long)k * TILE_COLUMNS;
+            continue;
+        }
         for (int p = 0; p < k; p++, to += TILE_COLUMNS) {
             const real *from = b.data + (long)p * b.row + (long)start * b.column;
             if (b.column == 1 && here == TILE_COLUMNS) {
@@ -177,6 +237,7 @@ typedef struct {
     Strided a, b;
     real *c;
     bool add;
+    const real *bias, *plus;
 } Product;
 
 static int round_up(int n, int multiple)
@@ -234,6 +295,7 @@ static void strip_product(int m, int columns, bool packed, Tile tile)
             edge_product(rows, columns, &tile);
         tile.a += packed ? (long)rows * tile.k : rows * tile.a_row;
         tile.c += rows * tile.c_row;
+        tile.plus = tile.plus ? tile.plus + rows * tile.c_row : NULL;
     }
 }
 
@@ -263,26 +325,45 @@ static void product_rows(int part, void *context)
             tile.b = direct ? b.data + j : b_strips + (size_t)(j - in_place) * deep;
             tile.b_row = direct ? b.row : TILE_COLUMNS;
             tile.add = q->add || start > 0;
+            if (start + deep == q->k) {
+                tile.bias = q->bias ? q->bias + j : NULL;
+                tile.plus = q->plus ? q->plus + (tile.c - q->c) : NULL;
+            }
             strip_product(m, columns, packed, tile);
         }
     }
 }
 
-void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads)
+static void share_rows(Product *product, int threads)
 {
     enum {
         WORTH_SHARING = 1 << 21, /* multiply-adds; below, starting a thread costs more */
         MOST_ROWS = 960          /* of A at a time, so that they stay in the second cache */
     };
+    int m = product->m;
+    if ((double)m * product->n * product->k < WORTH_SHARING || threads < 1)
+        threads = 1;
+    int rows_each = round_up((m + threads - 1) / threads, TILE_ROWS);
+    product->rows_each = rows_each < MOST_ROWS ? rows_each : MOST_ROWS;
+    parallel_for(threads, m ? (m + product->rows_each - 1) / product->rows_each : 0, product_rows, product);
+}
+
+void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads)
+{
     if (k == 0 && !add)
         for (int i = 0; i < m; i++)
             memset(c + (long)i * c_row, 0, n * sizeof(real));
-    if ((double)m * n * k < WORTH_SHARING || threads < 1)
-        threads = 1;
-    int rows_each = round_up((m + threads - 1) / threads, TILE_ROWS);
-    rows_each = rows_each < MOST_ROWS ? rows_each : MOST_ROWS;
-    Product product = {m, n, k, c_row, rows_each, a, b, c, add};
-    parallel_for(threads, (m + rows_each - 1) / (rows_each ? rows_each : 1), product_rows, &product);
+    share_rows(&(Product){.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c, .add = add}, threads);
+}
+
+void kernel_linear(int m, int n, int k, Strided a, Strided b, const real *bias, const real *plus, real *c, int c_row,
+                   int threads)
+{
+    for (int i = 0; k == 0 && i < m; i++)
+        for (int j = 0; j < n; j++)
+            c[(long)i * c_row + j] = bias[j] + (plus ? plus[(long)i * c_row + j] : 0);
+    Product product = {.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c, .bias = bias, .plus = plus};
+    share_rows(&product, threads);
 }
 
 void kernel_matmul_plain(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add)
@@ -373,4 +454,31 @@ void kernel_put(int n, real a, const real *x, real *y, bool add)
 {
     for (int i = 0; i < n; i++)
         y[i] = m_fma(a, x[i], add ? y[i] : 0);
+}
+
+/* Columns [from, from + VECTORS vectors) of all rows, kept in registers. */
+static inline __attribute__((always_inline)) void put_columns(int vectors, int rows, long row, real a, const real *x,
+                                                              real *y, bool add)
+{
+    Vector sum[4];
+    for (int v = 0; v < vectors; v++)
+        sum[v] = add ? load(y + v * WIDTH) : (Vector){0};
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            sum[v] = multiply_add(broadcast(a), load(x + i * row + v * WIDTH), sum[v]);
+    for (int v = 0; v < vectors; v++)
+        store(y + v * WIDTH, sum[v]);
+}
+
+void kernel_put_rows(int rows, int n, real a, const real *x, real *y, bool add)
+{
+    int j = 0;
+    for (; j + 4 * (int)WIDTH <= n; j += 4 * WIDTH)
+        put_columns(4, rows, n, a, x + j, y + j, add);
+    for (; j + (int)WIDTH <= n; j += WIDTH)
+        put_columns(1, rows, n, a, x + j, y + j, add);
+    for (int i = 0; i < rows; i++)
+        kernel_put(n - j, a, x + (long)i * n + j, y + j, add || i > 0);
+    if (rows == 0 && !add)
+        memset(y + j, 0, (n - j) * sizeof(real));
 }

@@ -37,6 +37,11 @@ static inline Strided strided_transposed(const real *data, int columns)
  * too small to share. */
 void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads);
 
+/* C = A B + BIAS [n], and PLUS (or NULL), laid out as C, is added to that: a linear layer
+ * and a residual connection while the product is still in registers. */
+void kernel_linear(int m, int n, int k, Strided a, Strided b, const real *bias, const real *plus, real *c, int c_row,
+                   int threads);
+
 /* The same by the three loops of the definition: what the fast one is tested
  * against, to the bit. */
 void kernel_matmul_plain(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add);
@@ -53,5 +58,12 @@ double kernel_squares(const real *x, int n);
 /* y += a x;  the same, or y = a x without ADD */
 void kernel_axpy(int n, real a, const real *x, real *y);
 void kernel_put(int n, real a, const real *x, real *y, bool add);
+
+/* y [n] (+)= a (sum of the ROWS rows of x), one chain from the first row to the last. */
+void kernel_put_rows(int rows, int n, real a, const real *x, real *y, bool add);
+
+/* TO [columns, rows] = FROM [rows, columns] transposed; FROM_ROW and TO_ROW are the
+ * elements from row to row. */
+void kernel_transpose(int rows, int columns, const real *from, int from_row, real *to, int to_row);
 
 #endif

@@ -204,6 +204,20 @@ static inline real m_fma(real a, real b, real c)
 }
 #endif
 
+/* x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2, the normal distribution (Hendrycks 2016) */
+static inline real m_gelu(real x)
+{
+    return x * ((real)0.5 * (1 + m_erf(x * (real)0.70710678118654752)));
+}
+
+/* Its derivative: Phi(x) + x phi(x), phi(x) = exp(-x^2 / 2) / sqrt(2 pi). */
+static inline real m_gelu_slope(real x)
+{
+    real distribution = (real)0.5 * (1 + m_erf(x * (real)0.70710678118654752));
+    real density = (real)0.39894228040143268 * m_exp((real)-0.5 * x * x);
+    return distribution + x * density;
+}
+
 static inline real m_sin(real x)
 {
     return (real)sin64(x);

@@ -137,7 +137,7 @@ Linear(linear_new)(Parameters *parameters, const char *name, int in, int out, Rn
 
 Tensor *(linear)(Tape *tape, const Linear *layer, Tensor *x)
 {
-    return op_add(tape, op_matmul(tape, x, layer->weight), layer->bias);
+    return op_linear(tape, x, layer->weight, layer->bias, NULL);
 }
 
 LayerNorm(layer_norm_new)(Parameters *parameters, const char *name, int d)
@@ -177,7 +177,7 @@ Recurrent(recurrent_new)(Parameters *parameters, const char *name, CellKind kind
 
 Tensor *(recurrent)(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, Sequence sequence)
 {
-    Tensor *inputs = op_add(tape, op_matmul(tape, x, layer->input_weight), layer->bias);
+    Tensor *inputs = op_linear(tape, x, layer->input_weight, layer->bias, NULL);
     if (layer->kind == CELL_RNN)
         return op_rnn(tape, inputs, layer->weight, start, sequence);
     if (layer->kind == CELL_LSTM)

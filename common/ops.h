@@ -41,6 +41,22 @@ Tensor *op_batched_matmul(Tape *tape, Tensor *a, Tensor *b);
 /* [..., m, k] x [..., n, k] -> [..., m, n]: queries against keys. */
 Tensor *op_batched_matmul_transposed(Tape *tape, Tensor *a, Tensor *b);
 
+/* ---- what the small operations compute, to the bit, in one go and faster ---- */
+
+/* y = x W + b, and plus (or NULL) of y's shape is added to that: x [..., k],
+ * W [k, n], b [n] (ops_linear.c). */
+Tensor *op_linear(Tape *tape, Tensor *x, Tensor *weight, Tensor *bias, Tensor *plus);
+/* y = f(x W1 + b1) W2 + b2 (+ plus), f = GELU or ReLU. */
+Tensor *op_feed_forward(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor *w2, Tensor *b2, bool gelu, Tensor *plus);
+
+/* Scaled dot-product attention of HEADS heads that lie side by side:
+ * Q [B, T, d], K [B, S, d], V [B, S, d_v] -> [B, T, d_v], where B may be no or
+ * several dimensions (ops_attention.c).  Head i is the i-th part of each last
+ * dimension, and its result is softmax(Q_i K_i^T / sqrt(d / heads)) V_i.  MASK
+ * (or NULL), of a shape that is a suffix of [B, heads, T, S], is 0 where looking
+ * is forbidden; a query that may look nowhere gets 0. */
+Tensor *op_attention(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, int heads);
+
 /* ---- shapes (ops_shape.c) ---- */
 
 Tensor *op_reshape(Tape *tape, Tensor *x, Shape shape);               /* the same numbers in the same order */
@@ -116,6 +132,9 @@ Tensor *op_gru(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *bias, Tensor 
 #define op_batched_matmul(tape, ...)    (op_batched_matmul)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_batched_matmul_transposed(tape, ...) \
     (op_batched_matmul_transposed)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_linear(tape, ...)             (op_linear)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_feed_forward(tape, ...)       (op_feed_forward)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_attention(tape, ...)          (op_attention)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_reshape(tape, ...)            (op_reshape)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_transpose(tape, ...)          (op_transpose)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_slice(tape, ...)              (op_slice)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)

@@ -46,8 +46,8 @@ static void add_forward(size_t n, size_t m, const real *a, const real *b, real *
 static void add_rows(size_t n, real factor, const real *from, Tensor *x)
 {
     Part part = gradient_part(x);
-    for (size_t row = 0; part.at && row < n; row += x->size, part.add = true)
-        kernel_put((int)x->size, factor, from + row, part.at, part.add);
+    if (part.at && x->size)
+        kernel_put_rows((int)(n / x->size), (int)x->size, factor, from, part.at, part.add);
 }
 
 static void add_backward(Node *node)
@@ -213,26 +213,19 @@ Tensor *(op_relu)(Tape *tape, Tensor *x)
 
 /* ---- y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2 ---- */
 
-static const real sqrt_half = (real)0.70710678118654752;
-
 static void gelu_forward(size_t n, const real *x, real *y)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = x[i] * ((real)0.5 * (1 + m_erf(x[i] * sqrt_half)));
+        y[i] = m_gelu(x[i]);
 }
 
-/* dy/dx = Phi(x) + x phi(x), phi(x) = exp(-x^2 / 2) / sqrt(2 pi) */
 static void gelu_backward(Node *node)
 {
-    const real inverse_root_two_pi = (real)0.39894228040143268;
     const Tensor *y = node->output;
     const real *x = node->input[0]->data;
     Part dx = gradient_part(node->input[0]);
-    for (size_t i = 0; i < y->size; i++) {
-        real distribution = (real)0.5 * (1 + m_erf(x[i] * sqrt_half));
-        real density = inverse_root_two_pi * m_exp((real)-0.5 * x[i] * x[i]);
-        dx.at[i] = (dx.add ? dx.at[i] : 0) + y->grad[i] * (distribution + x[i] * density);
-    }
+    for (size_t i = 0; i < y->size; i++)
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + y->grad[i] * m_gelu_slope(x[i]);
 }
 
 Tensor *(op_gelu)(Tape *tape, Tensor *x)

@@ -222,9 +222,9 @@ static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, rea
 static void weight_gradient(const Walk *w, Node *node, const real *du)
 {
     size_t step = state_size(w), rows = (size_t)w->steps * w->batch;
-    real *db = w->bias ? gradient_sum(w->bias) : NULL;
-    for (size_t row = 0; db && row < rows; row++)
-        kernel_axpy(w->gates, 1, du + row * w->gates, db);
+    Part db = w->bias ? gradient_part(w->bias) : (Part){0};
+    if (db.at)
+        kernel_put_rows((int)rows, w->gates, 1, du, db.at, db.add);
     Part dw = gradient_part(w->weight);
     if (!dw.at)
         return;
@@ -239,9 +239,7 @@ static void weight_gradient(const Walk *w, Node *node, const real *du)
 static const real *transposed_weight(const Walk *w, Arena *arena)
 {
     real *turned = arena_get(arena, w->weight->size * sizeof(real));
-    for (int i = 0; i < w->hidden; i++)
-        for (int j = 0; j < w->gates; j++)
-            turned[(size_t)j * w->hidden + i] = w->weight->data[(size_t)i * w->gates + j];
+    kernel_transpose(w->hidden, w->gates, w->weight->data, w->gates, turned, w->hidden);
     return turned;
 }
 

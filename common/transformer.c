@@ -9,6 +9,8 @@
 Tensor *(scaled_dot_product_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask,
                                        Tensor **weights)
 {
+    if (!weights)
+        return op_attention(tape, q, k, v, mask, 1);
     real scale = 1 / m_sqrt((real)tensor_columns(q));
     Tensor *scores = op_scale(tape, op_batched_matmul_transposed(tape, q, k), scale); /* [..., T, S] */
     Tensor *softmax = op_softmax(tape, scores, mask);
@@ -53,15 +55,33 @@ static void check_sequence(Tape *tape, const Attention *layer, const Tensor *x)
                    shape_text(x->shape, text), layer->d);
 }
 
-Tensor *(attention)(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
+/* op_attention in small operations, whose weights are a tensor that can be seen. */
+static Tensor *attention_with_weights(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, int heads,
+                                      Tensor **weights)
+{
+    Tensor *y = scaled_dot_product_attention(tape, split_heads(tape, q, heads), split_heads(tape, k, heads),
+                                             split_heads(tape, v, heads), mask, weights);
+    return op_reshape(tape, op_transpose(tape, y, 1, 2), q->shape);
+}
+
+/* The layer's result, and PLUS (or NULL) added to it. */
+static Tensor *attend(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask,
+                      Tensor **weights, Tensor *plus)
 {
     check_sequence(tape, layer, from);
     check_sequence(tape, layer, at);
-    Tensor *q = split_heads(tape, linear(tape, &layer->query, from), layer->heads);
-    Tensor *k = split_heads(tape, linear(tape, &layer->key, at), layer->heads);
-    Tensor *v = split_heads(tape, linear(tape, &layer->value, at), layer->heads);
-    Tensor *heads = scaled_dot_product_attention(tape, q, k, v, mask, weights);
-    return linear(tape, &layer->output, op_reshape(tape, op_transpose(tape, heads, 1, 2), from->shape));
+    Tensor *q = linear(tape, &layer->query, from), *k = linear(tape, &layer->key, at);
+    Tensor *v = linear(tape, &layer->value, at), *heads;
+    if (weights)
+        heads = attention_with_weights(tape, q, k, v, mask, layer->heads, weights);
+    else
+        heads = op_attention(tape, q, k, v, mask, layer->heads);
+    return op_linear(tape, heads, layer->output.weight, layer->output.bias, plus);
+}
+
+Tensor *(attention)(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
+{
+    return attend(tape, layer, from, at, mask, weights, NULL);
 }
 
 Tensor *(mask_causal)(Tape *tape, int positions)
@@ -118,27 +138,33 @@ static Tensor *before(Tape *tape, const Block *layer, const LayerNorm *norm, Ten
     return layer->settings.pre_norm ? layer_norm(tape, norm, x) : x;
 }
 
-/* x + f(x), normalised afterwards under Post-Norm. */
+/* x + f(x), which the sublayer's last linear layer adds up itself, unless dropout comes between. */
+static Tensor *added(const Block *layer, Tensor *x, Rng *dropout)
+{
+    return dropout && layer->settings.dropout > 0 ? NULL : x;
+}
+
+/* F is f(x), or x + f(x) if it was ADDED; normalised afterwards under Post-Norm. */
 static Tensor *after(Tape *tape, const Block *layer, const LayerNorm *norm, Tensor *x, Tensor *f, Rng *dropout)
 {
-    if (dropout && layer->settings.dropout > 0)
-        f = op_dropout(tape, f, layer->settings.dropout, dropout);
-    Tensor *sum = op_add(tape, x, f);
-    return layer->settings.pre_norm ? sum : layer_norm(tape, norm, sum);
+    if (!added(layer, x, dropout))
+        f = op_add(tape, x, op_dropout(tape, f, layer->settings.dropout, dropout));
+    return layer->settings.pre_norm ? f : layer_norm(tape, norm, f);
 }
 
 Tensor *(block)(Tape *tape, const Block *layer, Tensor *x, BlockView view)
 {
     Tensor *in = before(tape, layer, &layer->self_norm, x);
-    x = after(tape, layer, &layer->self_norm, x, attention(tape, &layer->self, in, in, view.mask, view.weights),
-              view.dropout);
+    Tensor *f = attend(tape, &layer->self, in, in, view.mask, view.weights, added(layer, x, view.dropout));
+    x = after(tape, layer, &layer->self_norm, x, f, view.dropout);
     if (layer->settings.cross) {
         in = before(tape, layer, &layer->cross_norm, x);
-        Tensor *seen = attention(tape, &layer->cross, in, view.memory, view.memory_mask, view.cross_weights);
-        x = after(tape, layer, &layer->cross_norm, x, seen, view.dropout);
+        f = attend(tape, &layer->cross, in, view.memory, view.memory_mask, view.cross_weights,
+                   added(layer, x, view.dropout));
+        x = after(tape, layer, &layer->cross_norm, x, f, view.dropout);
     }
     in = before(tape, layer, &layer->feed_norm, x);
-    Tensor *inner = linear(tape, &layer->inner, in);
-    inner = layer->settings.gelu ? op_gelu(tape, inner) : op_relu(tape, inner);
-    return after(tape, layer, &layer->feed_norm, x, linear(tape, &layer->outer, inner), view.dropout);
+    f = op_feed_forward(tape, in, layer->inner.weight, layer->inner.bias, layer->outer.weight, layer->outer.bias,
+                        layer->settings.gelu, added(layer, x, view.dropout));
+    return after(tape, layer, &layer->feed_norm, x, f, view.dropout);
 }

@@ -19,8 +19,8 @@
 #include "transformer.h"
 
 #define TOLERANCE 1e-6
-#define FLOOR     1e-3
-#define STEP      1e-3
+#define FLOOR 1e-3
+#define STEP 1e-3
 
 /* x[0], x[1] ... are the tensors of the shapes listed; a layer adds its own
  * parameters behind them, which are checked too. */
@@ -107,6 +107,15 @@ GRADIENT_OF(lstm,            op_lstm(tape, x[0], x[1], x[2], x[3], (Sequence){(i
 GRADIENT_OF(lstm_reversed,   op_lstm(tape, x[0], x[1], x[2], NULL, (Sequence){(int[]){3, 4}, true}, NULL))
 GRADIENT_OF(gru,             op_gru(tape, x[0], x[1], x[2], x[3], (Sequence){(int[]){4, 2}, false}))
 GRADIENT_OF(gru_reversed,    op_gru(tape, x[0], x[1], x[2], NULL, (Sequence){(int[]){3, 4}, true}))
+GRADIENT_OF(linear_op,       op_linear(tape, x[0], x[1], x[2], NULL))
+GRADIENT_OF(linear_plus,     op_linear(tape, x[0], x[1], x[2], x[3]))
+GRADIENT_OF(linear_itself,   op_linear(tape, x[0], x[0], x[1], x[0]))
+GRADIENT_OF(feed_forward_gelu, op_feed_forward(tape, x[0], x[1], x[2], x[3], x[4], true, x[5]))
+GRADIENT_OF(feed_forward_itself, op_feed_forward(tape, x[0], x[1], x[2], x[3], x[4], true, x[0]))
+GRADIENT_OF(feed_forward_relu, op_feed_forward(tape, x[0], x[1], x[2], x[3], x[4], false, NULL))
+GRADIENT_OF(attention_op,    op_attention(tape, x[0], x[1], x[2], NULL, 2))
+GRADIENT_OF(attention_op_masked, op_attention(tape, x[0], x[1], x[1], mask_padding(tape, (int[]){2, 4}, 2, 2, 3, 4, false), 2))
+GRADIENT_OF(attention_op_causal, op_attention(tape, x[0], x[0], x[0], mask_causal(tape, 40), 1))
 GRADIENT_OF(linear_layer,    linear(tape, &m->linear, x[0]))
 GRADIENT_OF(layer_norm_layer, layer_norm(tape, &m->norm, x[0]))
 GRADIENT_OF(recurrent_layer, recurrent(tape, &m->cell, x[0], x[1], (Sequence){(int[]){3, 2}, false}))
@@ -261,6 +270,15 @@ static const Case cases[] = {
     {"op_lstm", lstm_reversed, 3, {SHAPE(4, 2, 12), SHAPE(3, 12), SHAPE(2, 3)}, NORMAL, NULL},
     {"op_gru",  gru,           4, {SHAPE(4, 2, 9), SHAPE(3, 9), SHAPE(9), SHAPE(2, 3)}, NORMAL, NULL},
     {"op_gru",  gru_reversed,  3, {SHAPE(4, 2, 9), SHAPE(3, 9), SHAPE(9)}, NORMAL, NULL},
+    {"op_linear", linear_op,     3, {SHAPE(2, 3, 4), SHAPE(4, 5), SHAPE(5)}, NORMAL, NULL},
+    {"op_linear", linear_plus,   4, {SHAPE(3, 4), SHAPE(4, 5), SHAPE(5), SHAPE(3, 5)}, NORMAL, NULL},
+    {"op_linear", linear_itself, 2, {SHAPE(4, 4), SHAPE(4)}, NORMAL, NULL},
+    {"op_feed_forward", feed_forward_gelu,   6, {SHAPE(7, 3), SHAPE(3, 5), SHAPE(5), SHAPE(5, 4), SHAPE(4), SHAPE(7, 4)}, NORMAL, NULL},
+    {"op_feed_forward", feed_forward_itself, 5, {SHAPE(2, 3, 4), SHAPE(4, 5), SHAPE(5), SHAPE(5, 4), SHAPE(4)}, NORMAL, NULL},
+    {"op_feed_forward", feed_forward_relu,   5, {SHAPE(3, 2), SHAPE(2, 4), SHAPE(4), SHAPE(4, 2), SHAPE(2)}, NORMAL, NULL},
+    {"op_attention", attention_op,        3, {SHAPE(2, 3, 4), SHAPE(2, 5, 4), SHAPE(2, 5, 6)}, NORMAL, NULL},
+    {"op_attention", attention_op_masked, 2, {SHAPE(2, 3, 4), SHAPE(2, 4, 4)}, NORMAL, NULL},
+    {"op_attention", attention_op_causal, 1, {SHAPE(40, 3)}, NORMAL, NULL},
     {"linear",     linear_layer,     1, {SHAPE(2, 3, 4)}, NORMAL, build_linear},
     {"layer_norm", layer_norm_layer, 1, {SHAPE(2, 3, 4)}, NORMAL, build_norm},
     {"recurrent",  recurrent_layer,  2, {SHAPE(3, 2, 4), SHAPE(2, 3)}, NORMAL, build_rnn},

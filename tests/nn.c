@@ -130,7 +130,7 @@ START_TEST(layers_stand_on_the_callers_line)
     Tape *tape = tape_new(1);
     Tensor *x = tape_input(tape, "x", SHAPE(5, 4), NULL);
     const char *said = DIES(1, linear(tape, &layer, x));
-    ASSERT_SAYS(said, "op_matmul: 'x' [5, 4] and 'head.weight' [3, 2] do not fit");
+    ASSERT_SAYS(said, "op_linear: 'x' [5, 4], weight 'head.weight' [3, 2] and bias");
     ASSERT_SAYS_LINE(said, __LINE__ - 2);
     said = DIES(1, layer_norm(tape, &norm, x));
     ASSERT_SAYS(said, "'norm.gain' [3]");

@@ -1,0 +1,291 @@
+/* ops_attention.c: scaled dot-product attention of all heads in one operation.
+ *
+ *     P = softmax(Q K^T / sqrt(d_k))    Y = P V
+ *     V' = P^T Y'    P' = Y' V^T    S' = P (P' - row sums of P P')    Q' = S' K / sqrt(d_k)    K' = S'^T Q / sqrt(d_k)
+ *
+ * The heads lie side by side in the last dimension and are read and written
+ * where they are.  The weights P exist for some rows of one head at a time and
+ * are computed again on the way back (as in Dao 2022): writing them to memory
+ * would cost more.  Keys that a mask forbids to all of these rows are skipped.
+ * tests/transformer.c asserts that the result and the gradients are those of
+ * the small operations. */
+#include "ops.h"
+
+#include <string.h>
+
+#include "kernels.h"
+#include "maths.h"
+#include "parallel.h"
+
+enum { ROWS = 36 }; /* queries at a time: whole tiles of every vector width */
+
+typedef struct {
+    int batch, heads, from, at, d_k, d_v; /* B, h, T, S; widths of one head */
+    real scale;
+    const real *mask; /* [..., T, S] or NULL */
+    int mask_rows;
+    int *seen; /* for each row of the mask, the keys up to the last one allowed */
+    int parts; /* how many threads share the heads */
+    real *space;
+    size_t space_each;
+    Tensor *q, *k, *v, *y;
+    Part dq, dk, dv;
+} Heads;
+
+/* What one thread works with: K^T or V^T of a head, and some rows of P and P'. */
+typedef struct {
+    real *k_turned, *v_turned, *p, *dp;
+} Space;
+
+static Space space_of(const Heads *a, int part)
+{
+    real *k_turned = a->space + (size_t)part * a->space_each, *v_turned = k_turned + (size_t)a->d_k * a->at;
+    real *p = v_turned + (size_t)a->d_v * a->at;
+    return (Space){k_turned, v_turned, p, p + (size_t)ROWS * a->at};
+}
+
+/* A head's first number in a matrix of rows of all heads. */
+static size_t start_of(const Heads *a, int head, int rows, int width)
+{
+    return ((size_t)(head / a->heads) * rows * a->heads + head % a->heads) * width;
+}
+
+static int mask_row(const Heads *a, int head, int t)
+{
+    return (int)(((size_t)head * a->from + t) % a->mask_rows);
+}
+
+/* The keys that any of the rows t ... t + rows - 1 may look at. */
+static int keys_seen(const Heads *a, int head, int t, int rows)
+{
+    int most = 0;
+    for (int i = 0; i < rows && a->mask; i++) {
+        int seen = a->seen[mask_row(a, head, t + i)];
+        most = seen > most ? seen : most;
+    }
+    return a->mask ? most : a->at;
+}
+
+/* One row of P from one row of scores, in place: scaled, and softmax. */
+static void weights_row(real scale, int n, real *p)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = scale * p[i];
+    real largest = kernel_max(p, n);
+    for (int i = 0; i < n; i++)
+        p[i] = m_exp(p[i] - largest);
+    real sum = kernel_sum(p, n);
+    for (int i = 0; i < n; i++)
+        p[i] /= sum;
+}
+
+/* The same where some are forbidden.  These are not passed to exp as minus
+ * infinity: its result below the smallest normal number takes a processor long. */
+static void masked_weights_row(real scale, int n, const real *mask, real *p)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = mask[i] != 0 ? scale * p[i] : -REAL_MAX;
+    real largest = kernel_max(p, n);
+    for (int i = 0; i < n; i++) {
+        real e = m_exp(mask[i] != 0 ? p[i] - largest : 0);
+        p[i] = mask[i] != 0 ? e : 0;
+    }
+    real sum = kernel_sum(p, n);
+    for (int i = 0; i < n; i++)
+        p[i] /= sum;
+}
+
+/* P [rows, n] for the rows from t of a head. */
+static void weights(const Heads *a, int head, int t, int rows, int n, const Space *space)
+{
+    int width = a->heads * a->d_k;
+    const real *q = a->q->data + start_of(a, head, a->from, a->d_k) + (size_t)t * width;
+    kernel_matmul(rows, n, a->d_k, strided(q, width), strided(space->k_turned, a->at), space->p, a->at, false, 1);
+    for (int i = 0; i < rows; i++) {
+        real *p = space->p + (size_t)i * a->at;
+        int row = a->mask ? mask_row(a, head, t + i) : 0, seen = a->mask ? a->seen[row] : n;
+        if (!a->mask)
+            weights_row(a->scale, n, p);
+        else if (seen > 0) /* else nothing is allowed: all weights are 0 */
+            masked_weights_row(a->scale, seen, a->mask + (size_t)row * a->at, p);
+        memset(p + seen, 0, (n - seen) * sizeof(real));
+    }
+}
+
+static void forward_head(const Heads *a, int head, const Space *space)
+{
+    int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v;
+    const real *v = a->v->data + start_of(a, head, a->at, a->d_v);
+    real *y = a->y->data + start_of(a, head, a->from, a->d_v);
+    kernel_transpose(a->at, a->d_k, a->k->data + start_of(a, head, a->at, a->d_k), wide_k, space->k_turned, a->at);
+    for (int t = 0; t < a->from; t += ROWS) {
+        int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
+        weights(a, head, t, rows, n, space);
+        kernel_matmul(rows, a->d_v, n, strided(space->p, a->at), strided(v, wide_v), y + (size_t)t * wide_v, wide_v,
+                      false, 1);
+    }
+}
+
+/* P' becomes S' / sqrt(d_k) */
+static void scores_backward(const Heads *a, int rows, int n, const Space *space)
+{
+    for (int i = 0; i < rows; i++) {
+        const real *p = space->p + (size_t)i * a->at;
+        real *dp = space->dp + (size_t)i * a->at, dot = kernel_dot(p, dp, n);
+        for (int j = 0; j < n; j++)
+            dp[j] = a->scale * (p[j] * (dp[j] - dot));
+    }
+}
+
+/* Clears a head's part of a gradient that nothing has been added to. */
+static void clear_head(Part d, size_t start, int rows, int width, int wide)
+{
+    for (int i = 0; d.at && !d.add && i < rows; i++)
+        memset(d.at + start + (size_t)i * wide, 0, width * sizeof(real));
+}
+
+static void backward_head(const Heads *a, int head, const Space *space)
+{
+    int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v, s = a->at;
+    size_t q_start = start_of(a, head, a->from, a->d_k), k_start = start_of(a, head, s, a->d_k);
+    size_t v_start = start_of(a, head, s, a->d_v), y_start = start_of(a, head, a->from, a->d_v);
+    const real *k = a->k->data + k_start;
+    clear_head(a->dq, q_start, a->from, a->d_k, wide_k);
+    clear_head(a->dk, k_start, s, a->d_k, wide_k);
+    clear_head(a->dv, v_start, s, a->d_v, wide_v);
+    kernel_transpose(s, a->d_k, k, wide_k, space->k_turned, s);
+    kernel_transpose(s, a->d_v, a->v->data + v_start, wide_v, space->v_turned, s);
+    for (int t = 0; t < a->from; t += ROWS) {
+        int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
+        size_t q_row = q_start + (size_t)t * wide_k;
+        const real *dy = a->y->grad + y_start + (size_t)t * wide_v;
+        weights(a, head, t, rows, n, space);
+        if (a->dv.at)
+            kernel_matmul(n, a->d_v, rows, strided_transposed(space->p, s), strided(dy, wide_v), a->dv.at + v_start,
+                          wide_v, true, 1);
+        kernel_matmul(rows, n, a->d_v, strided(dy, wide_v), strided(space->v_turned, s), space->dp, s, false, 1);
+        scores_backward(a, rows, n, space);
+        if (a->dq.at)
+            kernel_matmul(rows, a->d_k, n, strided(space->dp, s), strided(k, wide_k), a->dq.at + q_row, wide_k, true,
+                          1);
+        if (a->dk.at)
+            kernel_matmul(n, a->d_k, rows, strided_transposed(space->dp, s), strided(a->q->data + q_row, wide_k),
+                          a->dk.at + k_start, wide_k, true, 1);
+    }
+}
+
+/* One thread's share of the heads of all sequences. */
+static void share(const Heads *a, int part, void (*of_head)(const Heads *, int, const Space *))
+{
+    int all = a->batch * a->heads;
+    Space space = space_of(a, part);
+    for (int head = (int)((long)all * part / a->parts); head < (long)all * (part + 1) / a->parts; head++)
+        of_head(a, head, &space);
+}
+
+static void forward_part(int part, void *context)
+{
+    share(context, part, forward_head);
+}
+
+static void backward_part(int part, void *context)
+{
+    share(context, part, backward_head);
+}
+
+static void attention_backward(Node *node)
+{
+    Heads *a = node->saved;
+    a->space = arena_get(tape_arena(node->tape), a->parts * a->space_each * sizeof(real));
+    a->dq = gradient_part(a->q); /* each head clears its own part of each before it adds, so they may be one tensor */
+    a->dk = gradient_part(a->k);
+    a->dv = gradient_part(a->v);
+    parallel_for(a->parts, a->parts, backward_part, a);
+}
+
+/* For each row of the mask, where its last allowed key is. */
+static void find_seen(Heads *a, const Tensor *mask, Arena *arena)
+{
+    a->mask = mask->data;
+    a->mask_rows = (int)(mask->size / (size_t)a->at);
+    a->seen = arena_get(arena, a->mask_rows * sizeof(int));
+    for (int row = 0; row < a->mask_rows; row++) {
+        int n = a->at;
+        while (n > 0 && mask->data[(size_t)row * a->at + n - 1] == 0)
+            n--;
+        a->seen[row] = n;
+    }
+}
+
+static void check_attention(Tape *tape, const Tensor *q, const Tensor *k, const Tensor *v, int heads)
+{
+    char a[SHAPE_TEXT], b[SHAPE_TEXT], c[SHAPE_TEXT];
+    int rank = q->shape.rank;
+    bool fits = heads >= 1 && rank >= 2 && k->shape.rank == rank && v->shape.rank == rank;
+    for (int i = 0; fits && i < rank - 1; i++)
+        fits = k->shape.dim[i] == v->shape.dim[i] && (i == rank - 2 || k->shape.dim[i] == q->shape.dim[i]);
+    if (!fits || tensor_columns(q) != tensor_columns(k) || tensor_columns(q) % heads || tensor_columns(v) % heads ||
+        tensor_columns(q) < 1 || k->shape.dim[rank - 2] < 1)
+        die_misuse(tape_where(tape),
+                   "op_attention: queries '%s' %s, keys '%s' %s and values '%s' %s must be [B, T, d], [B, S, d] and "
+                   "[B, S, d_v], and %d heads must divide both widths",
+                   q->name, shape_text(q->shape, a), k->name, shape_text(k->shape, b), v->name, shape_text(v->shape, c),
+                   heads);
+}
+
+static bool is_suffix(Shape part, Shape whole)
+{
+    bool fits = part.rank >= 1 && part.rank <= whole.rank;
+    for (int i = 1; fits && i <= part.rank; i++)
+        fits = part.dim[part.rank - i] == whole.dim[whole.rank - i];
+    return fits;
+}
+
+/* The scores are [B, heads, T, S]; with one head also [..., T, S]. */
+static void check_mask(Tape *tape, const Tensor *mask, const Heads *a)
+{
+    char text[SHAPE_TEXT];
+    Shape single = a->q->shape;
+    single.dim[single.rank - 1] = a->at;
+    if (!is_suffix(mask->shape, SHAPE(a->batch, a->heads, a->from, a->at)) &&
+        !(a->heads == 1 && is_suffix(mask->shape, single)))
+        die_misuse(tape_where(tape), "op_attention: the shape of the mask '%s' %s must be a suffix of [%d, %d, %d, %d]",
+                   mask->name, shape_text(mask->shape, text), a->batch, a->heads, a->from, a->at);
+}
+
+Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, int heads)
+{
+    enum { WORTH_SHARING = 1 << 16 };
+    check_attention(tape, q, k, v, heads);
+    int rank = q->shape.rank, batch = 1;
+    for (int i = 0; i < rank - 2; i++)
+        batch *= q->shape.dim[i];
+    Shape shape = q->shape;
+    shape.dim[rank - 1] = tensor_columns(v);
+    Tensor *y = tape_output(tape, "op_attention", shape);
+    Heads *a = arena_get(tape_arena(tape), sizeof *a);
+    *a = (Heads){.batch = batch,
+                 .heads = heads,
+                 .from = q->shape.dim[rank - 2],
+                 .at = k->shape.dim[rank - 2],
+                 .d_k = tensor_columns(q) / heads,
+                 .d_v = tensor_columns(v) / heads,
+                 .q = q,
+                 .k = k,
+                 .v = v,
+                 .y = y};
+    a->scale = 1 / m_sqrt((real)a->d_k);
+    if (mask) {
+        check_mask(tape, mask, a);
+        find_seen(a, mask, tape_arena(tape));
+    }
+    bool small = (double)batch * heads * a->from * a->at < WORTH_SHARING;
+    a->parts = small || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
+    a->space_each = (size_t)a->at * (a->d_k + a->d_v + 2 * ROWS);
+    a->space = arena_get(tape_arena(tape), a->parts * a->space_each * sizeof(real));
+    Node *node = tape_add(tape, "op_attention", attention_backward, y, (Tensor *[]){q, k, v}, 3);
+    if (node)
+        node->saved = a;
+    parallel_for(a->parts, a->parts, forward_part, a);
+    return y;
+}
