@@ -65,6 +65,16 @@ others = $(filter-out %/main.o,$(if $(wildcard labs/$1/main.c),$(call chapters,$
 $(TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/tests/%.o $$(call others,$$(subst lab_,,$$*)) $(BUILD)/libcourse.a
 	$(CC) $^ $(LDFLAGS) $(CHECK) $(LDLIBS) -o $@
 
+# The suite of faults calls inject.c in place of these (ld's --wrap).
+WRAPPED = malloc calloc realloc posix_memalign strdup realpath asprintf __asprintf_chk getline __getdelim open_memstream \
+          open fopen fdopen tmpfile fileno read lseek stat fstat access flock mkdir rename fork pipe pthread_create
+FAULTS  = $(WRAPPED:%=-Wl,--wrap=%)
+$(BUILD)/tests/faults: $(BUILD)/tests/inject/inject.o
+$(BUILD)/tests/faults: LDFLAGS += $(FAULTS)
+$(LABS:%=$(BUILD)/faults/%): $(BUILD)/faults/%: $$(call chapters,$$*) $(BUILD)/tests/inject/inject.o $(BUILD)/libcourse.a
+	@mkdir -p $(@D)
+	$(CC) $^ $(LDFLAGS) $(FAULTS) $(LDLIBS) -o $@
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- running -----------------------------------------------------------------
@@ -87,7 +97,7 @@ claims: all ## every claim over SEEDS seeds: how many hold, the worst first
 
 # ---- testing -----------------------------------------------------------------
 
-.PHONY: check tests run-tests asan valgrind tsan fuzz
+.PHONY: check tests run-tests asan valgrind tsan faults fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
 run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) all
 	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
@@ -108,6 +118,10 @@ tsan: ## quick labs with two threads under the thread sanitizer
 valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-512)
 	@$(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
 	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite" quick-labs
+
+FAULT_STEP ?= 11
+faults: $(LABS:%=$(BUILD)/faults/%) ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)
+	@FAULT_STEP=$(FAULT_STEP) sh tests/inject/labs.sh $^
 
 FUZZ_SECONDS ?= 60
 fuzz: ## coverage-guided fuzzing of what reads a user's bytes (clang), FUZZ_SECONDS each

@@ -145,6 +145,14 @@ static void add_escape(FILE *stream, uint32_t c, Gnuplot *gnuplot)
         add_drawable(stream, (unsigned char)*letter, gnuplot);
 }
 
+/* Memory may have been too small for what was written into it. */
+static void close_memory(FILE *stream)
+{
+    bool failed = ferror(stream);
+    if (fclose(stream) != 0 || failed)
+        die("out of memory: the words of a figure");
+}
+
 /* In place of *WORD. */
 static void make_drawable(char **word, Gnuplot *gnuplot)
 {
@@ -164,7 +172,7 @@ static void make_drawable(char **word, Gnuplot *gnuplot)
             add_drawable(stream, length > 0 ? c : 0xffff, gnuplot);
         text += length > 0 ? length : 1;
     }
-    fclose(stream);
+    close_memory(stream);
     free(*word);
     *word = drawable;
 }
@@ -203,8 +211,8 @@ void figure_write_script(Figure *figure, const char *folder, Gnuplot *gnuplot)
     if (!page->words || !page->body)
         die("out of memory: figure %s", figure->name);
     put_picture(page, figure);
-    fclose(page->words);
-    fclose(page->body);
+    close_memory(page->words);
+    close_memory(page->body);
     Output *output = output_open(path);
     FILE *stream = output_stream(output);
     put_start(stream, figure->name, page);

@@ -11,6 +11,10 @@
 #include "memory.h"
 #include "tsv.h"
 
+/* stb itself asserts that it got its memory. */
+#define STBIW_MALLOC(size) memory_resize(NULL, size, 1, "a picture")
+#define STBIW_REALLOC(old, size) memory_resize(old, size, 1, "a picture")
+#define STBIW_FREE free
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #pragma GCC diagnostic push
