@@ -31,6 +31,9 @@ COMMON := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
 LABS   := $(patsubst labs/%.c,%,$(wildcard labs/[0-9]*.c)) $(patsubst labs/%/main.c,%,$(wildcard labs/[0-9]*/main.c))
 LABS   := $(sort $(LABS))
 TESTS  := $(sort $(patsubst tests/%.c,%,$(wildcard tests/*.c)))
+ifneq ($(shell uname -s),Linux)
+TESTS  := $(filter-out faults,$(TESTS))
+endif
 
 .PHONY: all
 all: $(LABS:%=$(BUILD)/labs/%) ## build every lab
@@ -65,7 +68,7 @@ others = $(filter-out %/main.o,$(if $(wildcard labs/$1/main.c),$(call chapters,$
 $(TESTS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/tests/%.o $$(call others,$$(subst lab_,,$$*)) $(BUILD)/libcourse.a
 	$(CC) $^ $(LDFLAGS) $(CHECK) $(LDLIBS) -o $@
 
-# The suite of faults calls inject.c in place of these (ld's --wrap).
+# The suite of faults calls inject.c in place of these (GNU ld's --wrap).
 WRAPPED = malloc calloc realloc posix_memalign strdup realpath asprintf __asprintf_chk getline __getdelim open_memstream \
           open fopen fdopen tmpfile fileno read lseek stat fstat access flock mkdir rename fork pipe pthread_create
 FAULTS  = $(WRAPPED:%=-Wl,--wrap=%)
