@@ -21,7 +21,7 @@ enum {
     WIDTH = VECTOR_BYTES / sizeof(real), /* elements in a vector */
     TILE_VECTORS = 2,
     TILE_COLUMNS = TILE_VECTORS * WIDTH,
-    DEPTH = 384, /* how much of k is packed at once: a strip of B stays in the first cache */
+    DEPTH = 256, /* how much of k is packed at once: a strip of B stays in half the first cache */
     LANES = 16,
     LANE_VECTORS = LANES / WIDTH,
 };
@@ -127,7 +127,8 @@ static void tile_product(int rows, int vectors, const Tile *t)
         HEIGHT(2)
         HEIGHT(3)
         HEIGHT(4)
-        HEIGHT(5) HEIGHT(6)
+        HEIGHT(5)
+        HEIGHT(6)
 #if defined(__AVX512F__)
             HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) HEIGHT(12)
 #endif
@@ -275,11 +276,12 @@ static int columns_in_place(const Product *q, int m)
     return q->b.column == 1 && m <= FEW_ROWS ? q->n / TILE_COLUMNS * TILE_COLUMNS : 0;
 }
 
-/* A is packed where many strips of columns read it again. */
+/* A is packed where many strips of columns read it again, and it is not already
+ * read along its rows. */
 static bool packs_rows(const Product *q)
 {
     enum { MANY_STRIPS = 8 };
-    return q->n > MANY_STRIPS * TILE_COLUMNS;
+    return q->n > MANY_STRIPS * TILE_COLUMNS && q->a.column != 1;
 }
 
 /* The tiles of one strip of columns, from the top of the thread's rows to their end. */
@@ -380,40 +382,55 @@ void kernel_matmul_plain(int m, int n, int k, Strided a, Strided b, real *c, int
 /* ---- sums -------------------------------------------------------------------- */
 
 /* The 16 lanes: 8 + 8, then 4 + 4, 2 + 2, 1 + 1. */
-static real add_lanes(real lane[LANES])
+static real add_lanes(const Vector sum[LANE_VECTORS])
 {
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+    typedef real Four __attribute__((vector_size(4 * sizeof(real))));
+    Eight low, high;
+    memcpy(&low, sum, sizeof low);
+    memcpy(&high, (const char *)sum + sizeof low, sizeof high);
+    low += high;
+    Four four = __builtin_shufflevector(low, low, 0, 1, 2, 3) + __builtin_shufflevector(low, low, 4, 5, 6, 7);
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+/* The last elements, fewer than LANES, with zeros behind them: these change no sum. */
+static inline void load_rest(const real *x, int n, Vector rest[LANE_VECTORS])
+{
+    real lane[LANES];
+    for (int i = 0; i < LANES; i++)
+        lane[i] = i < n ? x[i] : 0;
+    memcpy(rest, lane, sizeof lane);
 }
 
 real kernel_dot(const real *x, const real *y, int n)
 {
-    Vector sum[LANE_VECTORS] = {{0}};
+    Vector sum[LANE_VECTORS] = {{0}}, a[LANE_VECTORS], b[LANE_VECTORS];
     int whole = n / LANES * LANES;
     for (int i = 0; i < whole; i += LANES)
         for (int v = 0; v < (int)LANE_VECTORS; v++)
             sum[v] = multiply_add(load(x + i + v * WIDTH), load(y + i + v * WIDTH), sum[v]);
-    real lane[LANES];
-    memcpy(lane, sum, sizeof lane);
-    for (int i = whole; i < n; i++)
-        lane[i - whole] = m_fma(x[i], y[i], lane[i - whole]);
-    return add_lanes(lane);
+    if (whole < n) {
+        load_rest(x + whole, n - whole, a);
+        load_rest(y + whole, n - whole, b);
+        for (int v = 0; v < (int)LANE_VECTORS; v++)
+            sum[v] = multiply_add(a[v], b[v], sum[v]);
+    }
+    return add_lanes(sum);
 }
 
 real kernel_sum(const real *x, int n)
 {
-    Vector sum[LANE_VECTORS] = {{0}};
+    Vector sum[LANE_VECTORS] = {{0}}, rest[LANE_VECTORS];
     int whole = n / LANES * LANES;
     for (int i = 0; i < whole; i += LANES)
         for (int v = 0; v < (int)LANE_VECTORS; v++)
             sum[v] += load(x + i + v * WIDTH);
-    real lane[LANES];
-    memcpy(lane, sum, sizeof lane);
-    for (int i = whole; i < n; i++)
-        lane[i - whole] += x[i];
-    return add_lanes(lane);
+    if (whole < n) {
+        load_rest(x + whole, n - whole, rest);
+        for (int v = 0; v < (int)LANE_VECTORS; v++)
+            sum[v] += rest[v];
+    }
+    return add_lanes(sum);
 }
 
 double kernel_squares(const real *x, int n)
@@ -428,20 +445,27 @@ double kernel_squares(const real *x, int n)
     return lane[0];
 }
 
+static inline Vector larger(Vector a, Vector b)
+{
+    for (int i = 0; i < (int)WIDTH; i++)
+        a[i] = a[i] > b[i] ? a[i] : b[i];
+    return a;
+}
+
 real kernel_max(const real *x, int n)
 {
-    real lane[LANES], largest = x[0];
-    int whole = n / LANES * LANES;
-    for (int l = 0; l < LANES; l++)
-        lane[l] = x[0];
-    for (int i = 0; i < whole; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
-    for (int l = 0; l < LANES; l++)
-        largest = lane[l] > largest ? lane[l] : largest;
+    Vector most = broadcast(x[0]);
+    int whole = n / WIDTH * WIDTH;
+    for (int i = 0; i < whole; i += WIDTH)
+        most = larger(load(x + i), most);
+    real lane[WIDTH];
+    store(lane, most);
+    for (int half = WIDTH / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] = lane[i + half] > lane[i] ? lane[i + half] : lane[i];
     for (int i = whole; i < n; i++)
-        largest = x[i] > largest ? x[i] : largest;
-    return largest;
+        lane[0] = x[i] > lane[0] ? x[i] : lane[0];
+    return lane[0];
 }
 
 void kernel_axpy(int n, real a, const real *x, real *y)

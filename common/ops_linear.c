@@ -98,11 +98,14 @@ static void activate(bool gelu, int n, const real *restrict a, real *restrict h)
 /* h = f(a) again, and dh becomes da = dh f'(a) */
 static void activate_backward(bool gelu, int n, const real *restrict a, real *restrict h, real *restrict dh)
 {
-    activate(gelu, n, a, h);
-    for (int i = 0; gelu && i < n; i++)
+    for (int i = 0; gelu && i < n; i++) {
+        h[i] = m_gelu(a[i]); /* the compiler computes Phi(a) once for both */
         dh[i] = dh[i] * m_gelu_slope(a[i]);
-    for (int i = 0; !gelu && i < n; i++)
+    }
+    for (int i = 0; !gelu && i < n; i++) {
+        h[i] = a[i] <= 0 ? 0 : a[i];
         dh[i] = a[i] > 0 ? dh[i] : 0;
+    }
 }
 
 static int rows_at(const FeedForward *f, int row)
