@@ -112,24 +112,41 @@ int choose_word(const real *scores, int vocabulary, Choice choice, Rng *rng)
     return word;
 }
 
-void model_continue(Tape *tape, const Model *model, int *ids, int batch, int length, int most, Choice choice, Rng *rng)
+/* The next word of each row, whose first T words are given. */
+static void write_word(Tape *tape, const Model *model, int *ids, int batch, int t, Writing writing, Rng *rng)
 {
     int vocabulary = model->settings.vocabulary;
-    int *so_far = memory_new((size_t)batch * (size_t)most, sizeof *so_far, "the words so far");
+    int *so_far = memory_new((size_t)(batch * t), sizeof *so_far, "the words so far");
     int *last = memory_new((size_t)batch, sizeof *last, "the last places");
-    tape_record(tape, false);
-    for (int t = length; t < most; t++) {
-        for (int b = 0; b < batch; b++) {
-            memcpy(so_far + b * t, ids + b * most, (size_t)t * sizeof *ids);
-            last[b] = b * t + t - 1;
-        }
-        tape_rewind(tape);
-        Tensor *states = model_rows(tape, model_read(tape, model, so_far, batch, t, (ModelView){0}), last, batch);
-        const real *scores = model_scores(tape, model, states)->data; /* [B, V] */
-        for (int b = 0; b < batch; b++)
-            ids[b * most + t] = choose_word(scores + b * vocabulary, vocabulary, choice, rng);
+    for (int b = 0; b < batch; b++) {
+        memcpy(so_far + b * t, ids + b * writing.most, (size_t)t * sizeof *ids);
+        last[b] = b * t + t - 1;
     }
-    tape_record(tape, true);
+    tape_rewind(tape);
+    Tensor *states = model_read(tape, model, so_far, batch, t, (ModelView){.start = writing.start}); /* [B, t, d] */
+    const real *scores = model_scores(tape, model, model_rows(tape, states, last, batch))->data;     /* [B, V] */
+    for (int b = 0; b < batch; b++)
+        ids[b * writing.most + t] = choose_word(scores + b * vocabulary, vocabulary, writing.choice, rng);
     free(so_far);
     free(last);
+}
+
+static bool all_ended(const int *ids, int batch, int t, Writing writing)
+{
+    for (int b = 0; b < batch; b++) {
+        bool ended = false;
+        for (int i = writing.length; i < t; i++)
+            ended |= ids[b * writing.most + i] == writing.end;
+        if (!ended)
+            return false;
+    }
+    return true;
+}
+
+void model_write(Tape *tape, const Model *model, int *ids, int batch, Writing writing, Rng *rng)
+{
+    tape_record(tape, false);
+    for (int t = writing.length; t < writing.most && !all_ended(ids, batch, t, writing); t++)
+        write_word(tape, model, ids, batch, t, writing, rng);
+    tape_record(tape, true);
 }

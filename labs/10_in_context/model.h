@@ -60,9 +60,15 @@ typedef struct {
 } Choice;
 int choose_word(const real *scores, int vocabulary, Choice choice, Rng *rng);
 
-/* Writes on: IDS has B rows of MOST places, of which the first LENGTH are given;
- * the others are filled, each word chosen after all before it.  RNG may be NULL
- * at temperature 0.  The tape is rewound. */
-void model_continue(Tape *tape, const Model *model, int *ids, int batch, int length, int most, Choice choice, Rng *rng);
+/* Writes on: IDS has B rows of MOST words, of which the first LENGTH are given;
+ * the others are filled, each word chosen after all before it, until every row
+ * has written END (-1: to the last).  What a row holds behind its END does not
+ * count.  START as in ModelView; RNG may be NULL at temperature 0.  The tape is
+ * rewound. */
+typedef struct {
+    int length, most, start, end;
+    Choice choice;
+} Writing;
+void model_write(Tape *tape, const Model *model, int *ids, int batch, Writing writing, Rng *rng);
 
 #endif
