@@ -22,8 +22,8 @@
  *     make 01 ARGS="--corpus my.txt --query 'words to look for'"
  *
  * Chapters: symbols.c lookup.c orthogonal.c dimensions.c documents.c counting.c
- * smoothing.c (with the n-gram model in ngram.c and the text's three parts in
- * parts.c).  Leads to lab 02, where neighbours give a word its vector. */
+ * smoothing.c (with the n-gram model in common/ngram.c and the text's three parts
+ * in parts.c).  Leads to lab 02, where neighbours give a word its vector. */
 #include <math.h>
 #include <stdlib.h>
 

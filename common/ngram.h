@@ -6,7 +6,8 @@
  *
  * Counts stand in a trie: the node of "opened their" is the child `their` of
  * the node of "opened".  A walk through a text keeps the nodes of its last
- * words, so that every count of the next word is one look-up away. */
+ * words, so that every count of the next word is one look-up away.
+ * Labs 01 and 05 count with it. */
 #ifndef NGRAM_H
 #define NGRAM_H
 
