@@ -100,7 +100,7 @@ claims: all ## every claim over SEEDS seeds: how many hold, the worst first
 
 # ---- testing -----------------------------------------------------------------
 
-.PHONY: check tests run-tests asan valgrind tsan faults fuzz
+.PHONY: check tests run-tests asan valgrind tsan faults kill9 fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
 run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) all
 	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
@@ -126,12 +126,21 @@ FAULT_STEP ?= 11
 faults: $(LABS:%=$(BUILD)/faults/%) ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)
 	@FAULT_STEP=$(FAULT_STEP) sh tests/inject/labs.sh $^
 
+KILLS ?= 20
+kill9: all ## every quick lab killed KILLS times (kill -9): no half file, and the next run works
+	@sh tests/kill9.sh $(KILLS) $(LABS:%=$(BUILD)/labs/%)
+
 FUZZ_SECONDS ?= 60
+FUZZ_ONLY    ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_WRAPPED  = exit malloc calloc realloc posix_memalign free fopen fclose getline __getdelim
 fuzz: ## coverage-guided fuzzing of what reads a user's bytes (clang), FUZZ_SECONDS each
-	@for target in $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)); do mkdir -p build/fuzz/$$target; \
-	    clang -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined $(NUMERIC) -Icommon -Itests $(STB) \
-	        tests/fuzz/$$target.c $(wildcard common/*.c) -lm -o build/fuzz/fuzz_$$target && \
-	    build/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/ build/fuzz/$$target tests/fuzz/$$target || exit 1; done
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" build/fuzz/libcourse.a
+	@for target in $(FUZZ_ONLY); do mkdir -p build/fuzz/found/$$target; \
+	    wraps=; grep -q ends.h tests/fuzz/$$target.c && wraps="$(FUZZ_WRAPPED:%=-Wl,--wrap=%)"; \
+	    clang -std=gnu11 -DFUZZING -O1 -g -fsanitize=fuzzer,address,undefined $(NUMERIC) -Icommon -Itests $(STB) $$wraps \
+	        tests/fuzz/$$target.c build/fuzz/libcourse.a -lm -o build/fuzz/fuzz_$$target && \
+	    build/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=build/fuzz/ $(FUZZ_ARGS) \
+	        build/fuzz/found/$$target tests/fuzz/$$target || exit 1; done
 
 .PHONY: quick-labs
 quick-labs: all

@@ -17,10 +17,15 @@ static const char *program_name(void)
 #endif
 }
 
+/* One line: control bytes in a user's words must not steer the terminal. */
 static void print_message(const char *format, va_list arguments)
 {
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    char message[16384];
+    vsnprintf(message, sizeof message, format, arguments);
+    for (char *c = message; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    fprintf(stderr, "%s\n", message);
 }
 
 const char *where_file(Where where)

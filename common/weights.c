@@ -481,7 +481,9 @@ void weights_load(const char *path, const Parameters *parameters)
 {
     char message[WEIGHTS_MESSAGE];
     struct stat status;
-    FILE *file = stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? (errno = EISDIR, NULL) : fopen(path, "rb");
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) /* fopen would wait for a pipe's writer */
+        die("cannot read the weights '%s': it is %s", path, S_ISDIR(status.st_mode) ? "a folder" : "not a plain file");
+    FILE *file = fopen(path, "rb");
     if (!file)
         die("cannot read the weights '%s': %s", path, strerror(errno));
     if (!weights_read(file, parameters, message))

@@ -24,10 +24,22 @@ START_TEST(file_without_folders)
 }
 END_TEST
 
+START_TEST(a_message_is_one_line)
+{
+    ASSERT_SAYS(DIES(1, (die("the word '%s'", "a\n\033[31mb\177"), 0)), "the word 'a??[31mb?'");
+    ASSERT_SAYS(DIES(2, (die_usage("not '%s'", "\r은행\t"), 0)), "not '?은행?'");
+    char word[3000];
+    memset(word, 'x', sizeof word);
+    word[sizeof word - 1] = '\0';
+    ASSERT_SAYS(DIES(1, (die_misuse(HERE, "%s", word), 0)), "xxxxxxxxxx");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("die");
     test_add(suite, "three_ways", three_ways);
     test_add(suite, "file_without_folders", file_without_folders);
+    test_add(suite, "a_message_is_one_line", a_message_is_one_line);
     return test_run(suite);
 }

@@ -1,31 +1,23 @@
-/* fuzzed.c: the fuzzer of text.h over the files that it once found interesting.
- * (weights.c does the same for the weights.) */
+/* fuzzed.c: the fuzzers of text.h and of the command line over the files that
+ * they once found interesting.  (The others are in the suites of what they read.) */
 #define _GNU_SOURCE
-#include <stdint.h>
-
-#include "scratch.h"
-#include "test.h"
+#include "fuzz/replay.h"
 
 #define LLVMFuzzerTestOneInput fuzz_text
 #include "fuzz/text.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_options
+#include "fuzz/options.c"
 
 START_TEST(text)
 {
-    DIR *folder = opendir("tests/fuzz/text");
-    int files = 0;
-    ck_assert_msg(folder, "run the tests from the root of the repository");
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        uint8_t bytes[65536];
-        FILE *file = fopen(in("tests/fuzz/text", entry->d_name), "rb");
-        size_t size = fread(bytes, 1, sizeof bytes, file);
-        fclose(file);
-        fuzz_text(bytes, size);
-        files++;
-    }
-    closedir(folder);
-    ck_assert_int_ge(files, 5);
+    replay("tests/fuzz/text", fuzz_text, 5);
+}
+END_TEST
+
+START_TEST(options)
+{
+    replay("tests/fuzz/options", fuzz_options, 5);
 }
 END_TEST
 
@@ -33,5 +25,6 @@ int main(void)
 {
     Suite *suite = suite_create("fuzzed");
     test_add(suite, "text", text);
+    test_add(suite, "options", options);
     return test_run(suite);
 }

@@ -8,7 +8,11 @@ int lab_under_test(int argc, char **argv);
 #include "../labs/02_word2vec/main.c"
 #undef main
 
+#define LLVMFuzzerTestOneInput fuzz_vectors
+#include "fuzz/vectors.c"
+
 #include "dies.h"
+#include "fuzz/replay.h"
 #include "kernels.h"
 #include "lab_runs.h"
 #include "maths.h"
@@ -270,6 +274,8 @@ START_TEST(hostile_vectors)
         ASSERT_SAYS(DIES(1, (load(hostile[i][0]), 0)), hostile[i][1]);
     ASSERT_SAYS(DIES(1, vectors_load(folder)), "folder");
     ASSERT_SAYS(DIES(1, vectors_load(in(folder, "none"))), "none");
+    ck_assert_int_eq(mkfifo(in(folder, "fifo"), 0666), 0); /* nobody writes into it */
+    ASSERT_SAYS(DIES(1, vectors_load(in(folder, "fifo"))), "a device or a pipe");
     ASSERT_SAYS(DIES(1, (load("2 2\nfine 1 2 \n  \n"), 0)), "line 3"); /* a blank line is no word */
     load("1 2\r\nfine 1 2 \r\n\r\n");                                  /* Windows, and the original program's space */
 }
@@ -365,6 +371,13 @@ START_TEST(own_text)
 }
 END_TEST
 
+/* What fuzzing found worth keeping. */
+START_TEST(fuzzed)
+{
+    replay("tests/fuzz/vectors", fuzz_vectors, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab 02");
@@ -376,6 +389,7 @@ int main(void)
     test_add(suite, "threads_change_nothing", threads_change_nothing);
     add_run(suite, "vectors_round_trip", vectors_round_trip, 0);
     add_run(suite, "hostile_vectors", hostile_vectors, 0);
+    test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "own_text", own_text, 0);
     add_run(suite, "bad_options", bad_options, 0);
     add_run(suite, "bad_texts", bad_texts, 0);

@@ -10,7 +10,11 @@ int lab_under_test(int argc, char **argv);
 
 #include <math.h>
 
+#define LLVMFuzzerTestOneInput fuzz_qkv
+#include "fuzz/qkv.c"
+
 #include "dies.h"
+#include "fuzz/replay.h"
 #include "fixture.h"
 #include "lab_runs.h"
 #include "maths.h"
@@ -359,6 +363,20 @@ START_TEST(equal_words_have_equal_vectors)
 }
 END_TEST
 
+/* What fuzzing found worth keeping. */
+START_TEST(fuzzed)
+{
+    replay("tests/fuzz/qkv", fuzz_qkv, 10);
+}
+END_TEST
+
+START_TEST(pipe_as_file)
+{
+    ck_assert_int_eq(mkfifo(in(folder, "fifo"), 0666), 0); /* nobody writes into it */
+    run("--qkv", in(folder, "fifo"), NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab_06_self_attention");
@@ -377,6 +395,8 @@ int main(void)
     add_run(suite, "missing_file", missing_file, 1);
     add_run(suite, "folder_as_file", folder_as_file, 1);
     add_run(suite, "device_as_file", device_as_file, 1);
+    add_run(suite, "pipe_as_file", pipe_as_file, 1);
+    test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "empty_sentence", empty_sentence, 2);
     add_run(suite, "blank_sentence", blank_sentence, 2);
     add_run(suite, "bad_sentence", bad_sentence, 2);

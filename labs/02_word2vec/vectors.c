@@ -233,10 +233,12 @@ Vectors *vectors_load(const char *path)
 {
     struct stat status;
     Source source = {.path = path};
-    if (stat(path, &status) != 0 || !(source.stream = fopen(path, "rb")))
+    if (stat(path, &status) != 0)
         die("%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
+    if (!S_ISREG(status.st_mode)) /* before fopen, which would wait for a pipe's writer */
         die("%s: is %s, not a file of vectors", path, S_ISDIR(status.st_mode) ? "a folder" : "a device or a pipe");
+    if (!(source.stream = fopen(path, "rb")))
+        die("%s: %s", path, strerror(errno));
     int words, dimension;
     read_header(&source, (long)status.st_size, &words, &dimension);
     Vectors *vectors = vectors_new(vocab_new(), words, dimension);

@@ -118,19 +118,22 @@ static void read_line(Reader *reader, char *line)
         add_row(reader, row, columns);
 }
 
-/* All bytes of the file, ended by '\0'. */
+/* All bytes of the file, ended by '\0'; no more than one beyond the limit. */
 static char *read_file(const char *path, size_t *size)
 {
     struct stat status;
-    FILE *file = fopen(path, "rb");
-    if (!file || fstat(fileno(file), &status) != 0)
+    if (stat(path, &status) != 0)
         die("cannot read '%s': %s", path, strerror(errno));
     if (S_ISDIR(status.st_mode))
         die("cannot read '%s': it is a folder, and --qkv takes a file", path);
-    if (!S_ISREG(status.st_mode))
+    if (!S_ISREG(status.st_mode)) /* before fopen, which would wait for a pipe's writer */
         die("cannot read '%s': it is not a plain file", path);
-    char *bytes = memory_new(MOST_BYTES + 2, 1, "the file of --qkv");
-    *size = fread(bytes, 1, MOST_BYTES + 1, file);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        die("cannot read '%s': %s", path, strerror(errno));
+    size_t room = status.st_size < MOST_BYTES ? (size_t)status.st_size + 1 : MOST_BYTES + 1;
+    char *bytes = memory_new(room + 1, 1, "the file of --qkv");
+    *size = fread(bytes, 1, room, file);
     if (ferror(file))
         die("cannot read '%s': %s", path, strerror(errno));
     fclose(file);
