@@ -130,7 +130,7 @@ static void tile_product(int rows, int vectors, const Tile *t)
         HEIGHT(5)
         HEIGHT(6)
 #if defined(__AVX512F__)
-            HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) HEIGHT(12)
+        HEIGHT(7) HEIGHT(8) HEIGHT(9) HEIGHT(10) HEIGHT(11) HEIGHT(12)
 #endif
 #undef HEIGHT
     }
@@ -139,14 +139,16 @@ static void tile_product(int rows, int vectors, const Tile *t)
 /* A tile narrower than its vectors is computed in whole ones beside C. */
 static void edge_product(int rows, int columns, const Tile *t)
 {
-    real whole[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64))) = {0};
+    real whole[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
+    int vectors = (columns + WIDTH - 1) / WIDTH;
     Tile inside = *t;
     inside.c = whole;
     inside.c_row = TILE_COLUMNS;
     inside.bias = inside.plus = NULL;
     for (int i = 0; t->add && i < rows; i++)
-        memcpy(whole + i * TILE_COLUMNS, t->c + i * t->c_row, columns * sizeof(real));
-    tile_product(rows, (columns + WIDTH - 1) / WIDTH, &inside);
+        for (int j = 0; j < vectors * (int)WIDTH; j++)
+            whole[i * TILE_COLUMNS + j] = j < columns ? t->c[i * t->c_row + j] : 0;
+    tile_product(rows, vectors, &inside);
     for (int i = 0; i < rows; i++) {
         real *inner = whole + i * TILE_COLUMNS;
         for (int j = 0; t->bias && j < columns; j++)
@@ -190,27 +192,38 @@ void kernel_transpose(int rows, int columns, const real *from, int from_row, rea
             to[j * to_row + i] = from[i * from_row + j];
 }
 
-/* Copies K x COLUMNS elements of B into strips of TILE_COLUMNS, zeros beyond the edge. */
+static int round_up(int n, int multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* Copies one strip of B, K x COLUMNS elements, into rows of whole vectors, with
+ * zeros beyond the edge. */
+static void pack_strip(int k, int columns, Strided b, real *to)
+{
+    int width = round_up(columns, WIDTH);
+    if (b.row == 1 && b.column != 1) {
+        kernel_transpose(columns, k, b.data, b.column, to, width);
+    } else if (b.column == 1 && columns == TILE_COLUMNS) {
+        for (int p = 0; p < k; p++)
+            memcpy(to + (long)p * TILE_COLUMNS, b.data + (long)p * b.row, TILE_COLUMNS * sizeof(real));
+        return;
+    } else {
+        for (int p = 0; p < k; p++)
+            for (int j = 0; j < columns; j++)
+                to[p * width + j] = b.data[(long)p * b.row + (long)j * b.column];
+    }
+    for (int p = 0; p < k && columns < width; p++)
+        for (int j = columns; j < width; j++)
+            to[p * width + j] = 0;
+}
+
+/* Copies K x COLUMNS elements of B into strips of TILE_COLUMNS, the last of which may be narrower. */
 static void pack_columns(int k, int columns, Strided b, real *to)
 {
-    for (int start = 0; start < columns; start += TILE_COLUMNS) {
+    for (int start = 0; start < columns; start += TILE_COLUMNS, to += (long)k * TILE_COLUMNS) {
         int here = columns - start < TILE_COLUMNS ? columns - start : TILE_COLUMNS;
-        if (b.row == 1 && here == TILE_COLUMNS) {
-            kernel_transpose(TILE_COLUMNS, k, b.data + (long)start * b.column, b.column, to, TILE_COLUMNS);
-            to += (long)k * TILE_COLUMNS;
-            continue;
-        }
-        for (int p = 0; p < k; p++, to += TILE_COLUMNS) {
-            const real *from = b.data + (long)p * b.row + (long)start * b.column;
-            if (b.column == 1 && here == TILE_COLUMNS) {
-                memcpy(to, from, TILE_COLUMNS * sizeof(real));
-                continue;
-            }
-            for (int j = 0; j < here; j++)
-                to[j] = from[(long)j * b.column];
-            for (int j = here; j < TILE_COLUMNS; j++)
-                to[j] = 0;
-        }
+        pack_strip(k, here, (Strided){b.data + (long)start * b.column, b.row, b.column}, to);
     }
 }
 
@@ -241,11 +254,6 @@ typedef struct {
     const real *bias, *plus;
 } Product;
 
-static int round_up(int n, int multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
-
 /* Packing space of each thread, kept from call to call, grown on demand, and
  * released when the thread ends (what a key's destructor is for). */
 static pthread_key_t space_key;
@@ -273,7 +281,7 @@ static real *scratch(size_t elements)
 static int columns_in_place(const Product *q, int m)
 {
     enum { FEW_ROWS = 64 };
-    return q->b.column == 1 && m <= FEW_ROWS ? q->n / TILE_COLUMNS * TILE_COLUMNS : 0;
+    return q->b.column == 1 && m <= FEW_ROWS ? q->n / (int)WIDTH * (int)WIDTH : 0;
 }
 
 /* A is packed where many strips of columns read it again, and it is not already
@@ -317,15 +325,16 @@ static void product_rows(int part, void *context)
         pack_columns(deep, q->n - in_place, (Strided){b.data + (long)in_place * b.column, b.row, b.column}, b_strips);
         if (packed)
             pack_rows(m, deep, a, a_tiles);
-        for (int j = 0; j < q->n; j += TILE_COLUMNS) {
-            int columns = q->n - j < TILE_COLUMNS ? q->n - j : TILE_COLUMNS;
+        for (int j = 0, columns; j < q->n; j += columns) {
             bool direct = j < in_place;
+            columns = (direct ? in_place : q->n) - j;
+            columns = columns < TILE_COLUMNS ? columns : TILE_COLUMNS;
             Tile tile = {.k = deep, .c = q->c + (long)first * q->c_row + j, .c_row = q->c_row};
             tile.a = packed ? a_tiles : a.data;
             tile.a_row = packed ? 1 : a.row;
             tile.a_step = a.column;
             tile.b = direct ? b.data + j : b_strips + (size_t)(j - in_place) * deep;
-            tile.b_row = direct ? b.row : TILE_COLUMNS;
+            tile.b_row = direct ? b.row : round_up(columns, WIDTH);
             tile.add = q->add || start > 0;
             if (start + deep == q->k) {
                 tile.bias = q->bias ? q->bias + j : NULL;

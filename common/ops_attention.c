@@ -21,6 +21,7 @@ enum { ROWS = 36 }; /* queries at a time: whole tiles of every vector width */
 
 typedef struct {
     int batch, heads, from, at, d_k, d_v; /* B, h, T, S; widths of one head */
+    int at_whole;                         /* S rounded up to whole vectors: a row of P in memory */
     real scale;
     const real *mask; /* [..., T, S] or NULL */
     int mask_rows;
@@ -39,9 +40,15 @@ typedef struct {
 
 static Space space_of(const Heads *a, int part)
 {
-    real *k_turned = a->space + (size_t)part * a->space_each, *v_turned = k_turned + (size_t)a->d_k * a->at;
-    real *p = v_turned + (size_t)a->d_v * a->at;
-    return (Space){k_turned, v_turned, p, p + (size_t)ROWS * a->at};
+    real *k_turned = a->space + (size_t)part * a->space_each, *v_turned = k_turned + (size_t)a->d_k * a->at_whole;
+    real *p = v_turned + (size_t)a->d_v * a->at_whole;
+    return (Space){k_turned, v_turned, p, p + (size_t)ROWS * a->at_whole};
+}
+
+/* The next whole number of vectors of any processor. */
+static int whole_vectors(int n)
+{
+    return (n + 15) / 16 * 16;
 }
 
 /* A head's first number in a matrix of rows of all heads. */
@@ -66,33 +73,37 @@ static int keys_seen(const Heads *a, int head, int t, int rows)
     return a->mask ? most : a->at;
 }
 
-/* One row of P from one row of scores, in place: scaled, and softmax. */
-static void weights_row(real scale, int n, real *p)
+/* One row of P from one row of scores, in place: scaled, and softmax over the N
+ * elements that MASK (or NULL: all) allows.  The others get 0, those up to the
+ * next whole vector too: ragged loops would take longer.  They are not passed to
+ * exp as minus infinity, whose result below the smallest normal number takes a
+ * processor long. */
+static void weights_row(real scale, int n, const real *mask, real *p)
 {
-    for (int i = 0; i < n; i++)
-        p[i] = scale * p[i];
-    real largest = kernel_max(p, n);
-    for (int i = 0; i < n; i++)
-        p[i] = m_exp(p[i] - largest);
-    real sum = kernel_sum(p, n);
-    for (int i = 0; i < n; i++)
+    int whole = whole_vectors(n);
+    for (int i = 0; i < whole; i++)
+        p[i] = i < n ? scale * p[i] : -REAL_MAX;
+    for (int i = 0; mask && i < n; i++)
+        p[i] = mask[i] != 0 ? p[i] : -REAL_MAX;
+    real largest = kernel_max(p, whole);
+    for (int i = 0; i < whole; i++)
+        p[i] = p[i] <= -REAL_MAX ? 1 : p[i] - largest; /* of those that are allowed none is above 0 */
+    for (int i = 0; i < whole; i++) {
+        real e = m_exp(p[i]);
+        p[i] = p[i] > 0 ? 0 : e;
+    }
+    real sum = kernel_sum(p, whole);
+    for (int i = 0; i < whole; i++)
         p[i] /= sum;
 }
 
-/* The same where some are forbidden.  These are not passed to exp as minus
- * infinity: its result below the smallest normal number takes a processor long. */
-static void masked_weights_row(real scale, int n, const real *mask, real *p)
+/* K^T or V^T of one head, with zeros beyond the last key. */
+static void turn(const Heads *a, int width, int wide, const real *from, real *turned)
 {
-    for (int i = 0; i < n; i++)
-        p[i] = mask[i] != 0 ? scale * p[i] : -REAL_MAX;
-    real largest = kernel_max(p, n);
-    for (int i = 0; i < n; i++) {
-        real e = m_exp(mask[i] != 0 ? p[i] - largest : 0);
-        p[i] = mask[i] != 0 ? e : 0;
-    }
-    real sum = kernel_sum(p, n);
-    for (int i = 0; i < n; i++)
-        p[i] /= sum;
+    kernel_transpose(a->at, width, from, wide, turned, a->at_whole);
+    for (int i = 0; i < width; i++)
+        for (int s = a->at; s < a->at_whole; s++)
+            turned[(size_t)i * a->at_whole + s] = 0;
 }
 
 /* P [rows, n] for the rows from t of a head. */
@@ -100,15 +111,15 @@ static void weights(const Heads *a, int head, int t, int rows, int n, const Spac
 {
     int width = a->heads * a->d_k;
     const real *q = a->q->data + start_of(a, head, a->from, a->d_k) + (size_t)t * width;
-    kernel_matmul(rows, n, a->d_k, strided(q, width), strided(space->k_turned, a->at), space->p, a->at, false, 1);
+    kernel_matmul(rows, n, a->d_k, strided(q, width), strided(space->k_turned, a->at_whole), space->p, a->at_whole,
+                  false, 1);
     for (int i = 0; i < rows; i++) {
-        real *p = space->p + (size_t)i * a->at;
-        int row = a->mask ? mask_row(a, head, t + i) : 0, seen = a->mask ? a->seen[row] : n;
-        if (!a->mask)
-            weights_row(a->scale, n, p);
-        else if (seen > 0) /* else nothing is allowed: all weights are 0 */
-            masked_weights_row(a->scale, seen, a->mask + (size_t)row * a->at, p);
-        memset(p + seen, 0, (n - seen) * sizeof(real));
+        real *p = space->p + (size_t)i * a->at_whole;
+        int row = a->mask ? mask_row(a, head, t + i) : 0, seen = a->mask ? a->seen[row] : a->at;
+        if (seen > 0) /* else nothing is allowed: all weights are 0 */
+            weights_row(a->scale, seen, a->mask ? a->mask + (size_t)row * a->at : NULL, p);
+        if (whole_vectors(seen) < n)
+            memset(p + whole_vectors(seen), 0, (n - whole_vectors(seen)) * sizeof(real));
     }
 }
 
@@ -117,12 +128,12 @@ static void forward_head(const Heads *a, int head, const Space *space)
     int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v;
     const real *v = a->v->data + start_of(a, head, a->at, a->d_v);
     real *y = a->y->data + start_of(a, head, a->from, a->d_v);
-    kernel_transpose(a->at, a->d_k, a->k->data + start_of(a, head, a->at, a->d_k), wide_k, space->k_turned, a->at);
+    turn(a, a->d_k, wide_k, a->k->data + start_of(a, head, a->at, a->d_k), space->k_turned);
     for (int t = 0; t < a->from; t += ROWS) {
         int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
-        weights(a, head, t, rows, n, space);
-        kernel_matmul(rows, a->d_v, n, strided(space->p, a->at), strided(v, wide_v), y + (size_t)t * wide_v, wide_v,
-                      false, 1);
+        weights(a, head, t, rows, whole_vectors(n), space);
+        kernel_matmul(rows, a->d_v, n, strided(space->p, a->at_whole), strided(v, wide_v), y + (size_t)t * wide_v,
+                      wide_v, false, 1);
     }
 }
 
@@ -130,8 +141,8 @@ static void forward_head(const Heads *a, int head, const Space *space)
 static void scores_backward(const Heads *a, int rows, int n, const Space *space)
 {
     for (int i = 0; i < rows; i++) {
-        const real *p = space->p + (size_t)i * a->at;
-        real *dp = space->dp + (size_t)i * a->at, dot = kernel_dot(p, dp, n);
+        const real *p = space->p + (size_t)i * a->at_whole;
+        real *dp = space->dp + (size_t)i * a->at_whole, dot = kernel_dot(p, dp, n);
         for (int j = 0; j < n; j++)
             dp[j] = a->scale * (p[j] * (dp[j] - dot));
     }
@@ -146,30 +157,32 @@ static void clear_head(Part d, size_t start, int rows, int width, int wide)
 
 static void backward_head(const Heads *a, int head, const Space *space)
 {
-    int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v, s = a->at;
+    int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v, s = a->at, s_whole = a->at_whole;
     size_t q_start = start_of(a, head, a->from, a->d_k), k_start = start_of(a, head, s, a->d_k);
     size_t v_start = start_of(a, head, s, a->d_v), y_start = start_of(a, head, a->from, a->d_v);
     const real *k = a->k->data + k_start;
     clear_head(a->dq, q_start, a->from, a->d_k, wide_k);
     clear_head(a->dk, k_start, s, a->d_k, wide_k);
     clear_head(a->dv, v_start, s, a->d_v, wide_v);
-    kernel_transpose(s, a->d_k, k, wide_k, space->k_turned, s);
-    kernel_transpose(s, a->d_v, a->v->data + v_start, wide_v, space->v_turned, s);
+    turn(a, a->d_k, wide_k, k, space->k_turned);
+    turn(a, a->d_v, wide_v, a->v->data + v_start, space->v_turned);
     for (int t = 0; t < a->from; t += ROWS) {
         int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
+        int whole = whole_vectors(n);
         size_t q_row = q_start + (size_t)t * wide_k;
         const real *dy = a->y->grad + y_start + (size_t)t * wide_v;
-        weights(a, head, t, rows, n, space);
+        weights(a, head, t, rows, whole, space);
         if (a->dv.at)
-            kernel_matmul(n, a->d_v, rows, strided_transposed(space->p, s), strided(dy, wide_v), a->dv.at + v_start,
-                          wide_v, true, 1);
-        kernel_matmul(rows, n, a->d_v, strided(dy, wide_v), strided(space->v_turned, s), space->dp, s, false, 1);
-        scores_backward(a, rows, n, space);
+            kernel_matmul(n, a->d_v, rows, strided_transposed(space->p, s_whole), strided(dy, wide_v),
+                          a->dv.at + v_start, wide_v, true, 1);
+        kernel_matmul(rows, whole, a->d_v, strided(dy, wide_v), strided(space->v_turned, s_whole), space->dp, s_whole,
+                      false, 1);
+        scores_backward(a, rows, whole, space);
         if (a->dq.at)
-            kernel_matmul(rows, a->d_k, n, strided(space->dp, s), strided(k, wide_k), a->dq.at + q_row, wide_k, true,
-                          1);
+            kernel_matmul(rows, a->d_k, n, strided(space->dp, s_whole), strided(k, wide_k), a->dq.at + q_row, wide_k,
+                          true, 1);
         if (a->dk.at)
-            kernel_matmul(n, a->d_k, rows, strided_transposed(space->dp, s), strided(a->q->data + q_row, wide_k),
+            kernel_matmul(n, a->d_k, rows, strided_transposed(space->dp, s_whole), strided(a->q->data + q_row, wide_k),
                           a->dk.at + k_start, wide_k, true, 1);
     }
 }
@@ -281,7 +294,8 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
     }
     bool small = (double)batch * heads * a->from * a->at < WORTH_SHARING;
     a->parts = small || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
-    a->space_each = (size_t)a->at * (a->d_k + a->d_v + 2 * ROWS);
+    a->at_whole = whole_vectors(a->at);
+    a->space_each = (size_t)a->at_whole * (a->d_k + a->d_v + 2 * ROWS);
     a->space = arena_get(tape_arena(tape), a->parts * a->space_each * sizeof(real));
     Node *node = tape_add(tape, "op_attention", attention_backward, y, (Tensor *[]){q, k, v}, 3);
     if (node)
