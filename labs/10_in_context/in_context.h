@@ -1,0 +1,22 @@
+/* in_context.h: what the chapters of lab 10 share. */
+#ifndef IN_CONTEXT_H
+#define IN_CONTEXT_H
+
+#include "lab.h"
+
+typedef struct {
+    /* the student's */
+    bool load; /* use the models that an earlier run has trained */
+    /* set by main.c */
+    int stories; /* in the corpus of steps 1 to 3 */
+    int tests;   /* stories in a test */
+    int steps;   /* of pretraining, each of the three models */
+    int draws;   /* of labelled examples, averaged over, in step 3 */
+    /* made on first use */
+    struct Stories *corpus;        /* steps 1 to 3: stories.h */
+    struct Pretrained *pretrained; /* steps 2 and 3: pretrain.h */
+} InContext;
+
+void step_objectives(Lab *lab, void *state); /* steps_objectives.c */
+
+#endif

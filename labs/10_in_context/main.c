@@ -1,0 +1,60 @@
+/* Lab 10. Pretraining, and learning without learning
+ *
+ * A Transformer (lab 08) is a machine; what is it trained on, and what for?  One
+ * text without labels gives three kinds of questions and answers.  What is learned
+ * from them makes a few labelled examples go further; and a model that only ever
+ * predicts the next word learns, at last, to learn from its prompt.
+ *
+ * Look for
+ *     masking_counts           BERT's 15 % and 80-10-10, counted
+ *     attention_masks          who sees whom: encoder, encoder-decoder, decoder
+ *
+ * Run
+ *     make 10
+ *     make 10 ARGS="--step 1"
+ *
+ * Chapters: steps_objectives.c (with the corpus in stories.c, the objectives in
+ * objectives.c, the networks in networks.c, their training in pretrain.c).  kept.c
+ * keeps trained models.  The last lab. */
+#include "pretrain.h"
+
+static void begin(Lab *lab, void *state)
+{
+    InContext *self = state;
+    self->stories = lab_choose(lab, 9000, 9000);
+    self->tests = lab_choose(lab, 400, 200);
+    self->steps = lab_choose(lab, 800, 100);
+    self->draws = lab_choose(lab, 4, 1);
+}
+
+static void end(Lab *lab, void *state)
+{
+    InContext *self = state;
+    (void)lab;
+    pretrained_free(self->pretrained);
+    stories_free(self->corpus);
+}
+
+static const LabStep steps[] = {
+    {"objectives", "Three ways to make questions out of plain text", step_objectives},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    InContext self = {0};
+    const LabOption options[] = {
+        {.name = "load", .help = "use the models that an earlier run left in the output folder", .given = &self.load},
+        {0},
+    };
+    return lab_main(
+        argc, argv,
+        &(LabInfo){.stem = "10_in_context",
+                   .title = "Pretraining, and learning without learning",
+                   .question = "What can a model learn from text that nobody labelled, and then from its prompt alone?",
+                   .steps = steps,
+                   .options = options,
+                   .begin = begin,
+                   .end = end},
+        &self);
+}
