@@ -64,7 +64,8 @@ typedef struct {
     long b_row;
     real *c;
     long c_row;
-    bool add;
+    const real *from; /* what the sums start from, or NULL: zeros */
+    long from_row;
     const real *bias, *plus; /* added at the end, or NULL; plus lies as C does */
 } Tile;
 
@@ -79,7 +80,7 @@ static inline __attribute__((always_inline)) void tile_of(int rows, int vectors,
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++)
-            sum[i][j] = t->add ? load(t->c + i * c_row + j * WIDTH) : (Vector){0};
+            sum[i][j] = t->from ? load(t->from + i * t->from_row + j * WIDTH) : (Vector){0};
     for (int p = 0; p < t->k; p++, a += t->a_step, b += t->b_row) {
         Vector left = load(b), right = vectors > 1 ? load(b + WIDTH) : left;
         const real *a_i = a; /* moves on by three rows: one register and one stride reach all three */
@@ -145,9 +146,13 @@ static void edge_product(int rows, int columns, const Tile *t)
     inside.c = whole;
     inside.c_row = TILE_COLUMNS;
     inside.bias = inside.plus = NULL;
-    for (int i = 0; t->add && i < rows; i++)
+    if (t->from) {
+        inside.from = whole;
+        inside.from_row = TILE_COLUMNS;
+    }
+    for (int i = 0; t->from && i < rows; i++)
         for (int j = 0; j < vectors * (int)WIDTH; j++)
-            whole[i * TILE_COLUMNS + j] = j < columns ? t->c[i * t->c_row + j] : 0;
+            whole[i * TILE_COLUMNS + j] = j < columns ? t->from[i * t->from_row + j] : 0;
     tile_product(rows, vectors, &inside);
     for (int i = 0; i < rows; i++) {
         real *inner = whole + i * TILE_COLUMNS;
@@ -250,7 +255,8 @@ typedef struct {
     int m, n, k, c_row, rows_each;
     Strided a, b;
     real *c;
-    bool add;
+    const real *from;
+    int from_row;
     const real *bias, *plus;
 } Product;
 
@@ -305,6 +311,7 @@ static void strip_product(int m, int columns, bool packed, Tile tile)
             edge_product(rows, columns, &tile);
         tile.a += packed ? (long)rows * tile.k : rows * tile.a_row;
         tile.c += rows * tile.c_row;
+        tile.from = tile.from ? tile.from + rows * tile.from_row : NULL;
         tile.plus = tile.plus ? tile.plus + rows * tile.c_row : NULL;
     }
 }
@@ -335,7 +342,13 @@ static void product_rows(int part, void *context)
             tile.a_step = a.column;
             tile.b = direct ? b.data + j : b_strips + (size_t)(j - in_place) * deep;
             tile.b_row = direct ? b.row : round_up(columns, WIDTH);
-            tile.add = q->add || start > 0;
+            if (start > 0) {
+                tile.from = tile.c;
+                tile.from_row = tile.c_row;
+            } else if (q->from) {
+                tile.from = q->from + (long)first * q->from_row + j;
+                tile.from_row = q->from_row;
+            }
             if (start + deep == q->k) {
                 tile.bias = q->bias ? q->bias + j : NULL;
                 tile.plus = q->plus ? q->plus + (tile.c - q->c) : NULL;
@@ -348,7 +361,7 @@ static void product_rows(int part, void *context)
 static void share_rows(Product *product, int threads)
 {
     enum {
-        WORTH_SHARING = 1 << 21, /* multiply-adds; below, starting a thread costs more */
+        WORTH_SHARING = 1 << 19, /* multiply-adds: some microseconds; below, waking a thread costs more */
         MOST_ROWS = 960          /* of A at a time, so that they stay in the second cache */
     };
     int m = product->m;
@@ -364,7 +377,21 @@ void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row
     if (k == 0 && !add)
         for (int i = 0; i < m; i++)
             memset(c + (long)i * c_row, 0, n * sizeof(real));
-    share_rows(&(Product){.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c, .add = add}, threads);
+    Product product = {.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c};
+    product.from = add ? c : NULL;
+    product.from_row = c_row;
+    share_rows(&product, threads);
+}
+
+void kernel_matmul_onto(int m, int n, int k, Strided a, Strided b, const real *from, int from_row, real *c, int c_row,
+                        int threads)
+{
+    for (int i = 0; k == 0 && i < m; i++)
+        memcpy(c + (long)i * c_row, from + (long)i * from_row, n * sizeof(real));
+    Product product = {.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c};
+    product.from = from;
+    product.from_row = from_row;
+    share_rows(&product, threads);
 }
 
 void kernel_linear(int m, int n, int k, Strided a, Strided b, const real *bias, const real *plus, real *c, int c_row,

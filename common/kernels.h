@@ -37,6 +37,11 @@ static inline Strided strided_transposed(const real *data, int columns)
  * too small to share. */
 void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads);
 
+/* C = FROM + A B, one chain that starts from FROM, whose rows are FROM_ROW elements apart: 0
+ * for one row that all start from. */
+void kernel_matmul_onto(int m, int n, int k, Strided a, Strided b, const real *from, int from_row, real *c, int c_row,
+                        int threads);
+
 /* C = A B + BIAS [n], and PLUS (or NULL), laid out as C, is added to that: a linear layer
  * and a residual connection while the product is still in registers. */
 void kernel_linear(int m, int n, int k, Strided a, Strided b, const real *bias, const real *plus, real *c, int c_row,

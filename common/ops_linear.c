@@ -9,6 +9,7 @@
 
 #include "kernels.h"
 #include "maths.h"
+#include "parallel.h"
 
 static _Noreturn void die_shapes(Tape *tape, const char *operation, const Tensor *x, const Tensor *weight,
                                  const Tensor *bias)
@@ -82,9 +83,16 @@ Tensor *(op_linear)(Tape *tape, Tensor *x, Tensor *weight, Tensor *bias, Tensor 
 typedef struct {
     int rows, d, inner, out; /* x [rows, d], a = x W1 + b1 [rows, inner], y [rows, out] */
     int rows_each;           /* of a at a time, so that they stay in the second cache */
+    int rows_together;       /* on the way back, by all threads, before the weights' gradients */
     bool gelu;
     int threads;
     real *a;
+    Tensor *const *in; /* x, W1, b1, W2, b2, plus */
+    real *h, *da;      /* forward: rows_each of h for each thread; backward: rows_together */
+    real *y;
+    const real *dy;
+    Part dx;
+    int first; /* backward: the first of the rows together */
 } FeedForward;
 
 static void activate(bool gelu, int n, const real *restrict a, real *restrict h)
@@ -108,63 +116,89 @@ static void activate_backward(bool gelu, int n, const real *restrict a, real *re
     }
 }
 
-static int rows_at(const FeedForward *f, int row)
+static int at_most(int n, int most)
 {
-    return f->rows - row < f->rows_each ? f->rows - row : f->rows_each;
+    return n < most ? n : most;
 }
 
-static void feed_forward_forward(const FeedForward *f, Tensor *const *in, Arena *arena, real *y)
+/* Some of N rows, [first, last), for one of the threads: whole tiles, but for the last. */
+static void share(const FeedForward *f, int n, int part, int *first, int *last)
 {
-    const real *x = in[0]->data, *w1 = in[1]->data, *b1 = in[2]->data, *w2 = in[3]->data, *b2 = in[4]->data;
-    real *h = arena_get(arena, (size_t)f->rows_each * f->inner * sizeof(real));
-    for (int row = 0; row < f->rows; row += f->rows_each) {
-        int rows = rows_at(f, row);
+    int each = ((n + f->threads - 1) / f->threads + 11) / 12 * 12;
+    *first = at_most(part * each, n);
+    *last = at_most(*first + each, n);
+}
+
+static void feed_forward_part(int part, void *context)
+{
+    const FeedForward *f = context;
+    int last, row, rows;
+    real *h = f->h + (size_t)part * f->rows_each * f->inner;
+    for (share(f, f->rows, part, &row, &last); row < last; row += rows) {
+        rows = at_most(f->rows_each, last - row);
         real *a = f->a + (size_t)row * f->inner;
-        const real *plus = in[5] ? in[5]->data + (size_t)row * f->out : NULL;
-        kernel_linear(rows, f->inner, f->d, strided(x + (size_t)row * f->d, f->d), strided(w1, f->inner), b1, NULL, a,
-                      f->inner, f->threads);
+        size_t at_y = (size_t)row * f->out;
+        kernel_linear(rows, f->inner, f->d, strided(f->in[0]->data + (size_t)row * f->d, f->d),
+                      strided(f->in[1]->data, f->inner), f->in[2]->data, NULL, a, f->inner, 1);
         activate(f->gelu, rows * f->inner, a, h);
-        kernel_linear(rows, f->out, f->inner, strided(h, f->inner), strided(w2, f->out), b2, plus,
-                      y + (size_t)row * f->out, f->out, f->threads);
+        kernel_linear(rows, f->out, f->inner, strided(h, f->inner), strided(f->in[3]->data, f->out), f->in[4]->data,
+                      f->in[5] ? f->in[5]->data + at_y : NULL, f->y + at_y, f->out, 1);
     }
 }
 
-/* One block of rows: h' = y' W2^T, a' = h' f'(a), and what a linear layer does. */
-static void feed_forward_rows_backward(const FeedForward *f, Tensor *const *in, int row, const real *dy, real *h,
-                                       real *da, Part dx)
+/* For some rows: h' = y' W2^T, a' = h' f'(a), x' += a' W1^T. */
+static void feed_forward_part_backward(int part, void *context)
 {
-    int rows = rows_at(f, row), d = f->d, inner = f->inner, out = f->out, threads = f->threads;
-    const real *x = in[0]->data + (size_t)row * d;
-    kernel_matmul(rows, inner, out, strided(dy, out), strided_transposed(in[3]->data, out), da, inner, false, threads);
-    activate_backward(f->gelu, rows * inner, f->a + (size_t)row * inner, h, da);
-    Part dw2 = gradient_part(in[3]);
+    const FeedForward *f = context;
+    int last, i, rows, d = f->d, inner = f->inner, out = f->out;
+    for (share(f, at_most(f->rows_together, f->rows - f->first), part, &i, &last); i < last; i += rows) {
+        size_t row = (size_t)f->first + i;
+        real *h = f->h + (size_t)i * inner, *da = f->da + (size_t)i * inner;
+        rows = at_most(f->rows_each, last - i);
+        kernel_matmul(rows, inner, out, strided(f->dy + row * out, out), strided_transposed(f->in[3]->data, out), da,
+                      inner, false, 1);
+        activate_backward(f->gelu, rows * inner, f->a + row * inner, h, da);
+        if (f->dx.at)
+            kernel_matmul(rows, d, inner, strided(da, inner), strided_transposed(f->in[1]->data, inner),
+                          f->dx.at + row * d, d, f->dx.add, 1);
+    }
+}
+
+/* W2' += h^T y'    W1' += x^T a'    b1' += a', for the rows together. */
+static void feed_forward_weights_backward(const FeedForward *f)
+{
+    int rows = at_most(f->rows_together, f->rows - f->first), d = f->d, inner = f->inner, out = f->out;
+    const real *x = f->in[0]->data + (size_t)f->first * d, *dy = f->dy + (size_t)f->first * out;
+    Part dw2 = gradient_part(f->in[3]);
     if (dw2.at)
-        kernel_matmul(inner, out, rows, strided_transposed(h, inner), strided(dy, out), dw2.at, out, dw2.add, threads);
-    Part dw1 = gradient_part(in[1]);
+        kernel_matmul(inner, out, rows, strided_transposed(f->h, inner), strided(dy, out), dw2.at, out, dw2.add,
+                      f->threads);
+    Part dw1 = gradient_part(f->in[1]);
     if (dw1.at)
-        kernel_matmul(d, inner, rows, strided_transposed(x, d), strided(da, inner), dw1.at, inner, dw1.add, threads);
-    Part db1 = gradient_part(in[2]);
+        kernel_matmul(d, inner, rows, strided_transposed(x, d), strided(f->da, inner), dw1.at, inner, dw1.add,
+                      f->threads);
+    Part db1 = gradient_part(f->in[2]);
     if (db1.at)
-        kernel_put_rows(rows, inner, 1, da, db1.at, db1.add);
-    if (dx.at)
-        kernel_matmul(rows, d, inner, strided(da, inner), strided_transposed(in[1]->data, inner),
-                      dx.at + (size_t)row * d, d, dx.add, threads);
+        kernel_put_rows(rows, inner, 1, f->da, db1.at, db1.add);
 }
 
 static void feed_forward_backward(Node *node)
 {
-    const FeedForward *f = node->saved;
-    const Tensor *y = node->output;
-    size_t block = (size_t)f->rows_each * f->inner;
-    real *h = arena_get(tape_arena(node->tape), block * sizeof(real));
-    real *da = arena_get(tape_arena(node->tape), block * sizeof(real));
-    plus_backward(y, node->input[5]);
+    FeedForward *f = node->saved;
+    size_t together = (size_t)f->rows_together * f->inner;
+    f->in = node->input;
+    f->h = arena_get(tape_arena(node->tape), together * sizeof(real));
+    f->da = arena_get(tape_arena(node->tape), together * sizeof(real));
+    f->dy = node->output->grad;
+    plus_backward(node->output, node->input[5]);
     Part db2 = gradient_part(node->input[4]);
     if (db2.at)
-        kernel_put_rows(f->rows, f->out, 1, y->grad, db2.at, db2.add);
-    Part dx = gradient_part(node->input[0]);
-    for (int row = 0; row < f->rows; row += f->rows_each)
-        feed_forward_rows_backward(f, node->input, row, y->grad + (size_t)row * f->out, h, da, dx);
+        kernel_put_rows(f->rows, f->out, 1, f->dy, db2.at, db2.add);
+    f->dx = gradient_part(node->input[0]);
+    for (f->first = 0; f->first < f->rows; f->first += f->rows_together) {
+        parallel_for(f->threads, f->threads, feed_forward_part_backward, f);
+        feed_forward_weights_backward(f);
+    }
 }
 
 Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor *w2, Tensor *b2, bool gelu,
@@ -182,13 +216,18 @@ Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor 
                        .out = w2->shape.dim[1],
                        .gelu = gelu,
                        .threads = tape_threads(tape)};
-    f->rows_each = SECOND_CACHE * f->threads / (f->inner + 1) / 12 * 12 + 12;
-    f->rows_each = f->rows_each < f->rows ? f->rows_each : f->rows;
+    if ((double)f->rows * f->inner < SECOND_CACHE || f->threads < 1)
+        f->threads = 1; /* too little to share */
+    f->rows_each = at_most(SECOND_CACHE / (f->inner + 1) / 12 * 12 + 12, f->rows);
+    f->rows_together = f->threads > 1 ? 8 * f->threads * f->rows_each : f->rows_each;
     f->a = arena_get(tape_arena(tape), (size_t)f->rows * f->inner * sizeof(real));
+    f->h = arena_get(tape_arena(tape), (size_t)f->threads * f->rows_each * f->inner * sizeof(real));
     Tensor *inputs[] = {x, w1, b1, w2, b2, plus};
     Node *node = tape_add(tape, "op_feed_forward", feed_forward_backward, y, inputs, 6);
     if (node)
         node->saved = f;
-    feed_forward_forward(f, inputs, tape_arena(tape), y->data);
+    f->in = inputs;
+    f->y = y->data;
+    parallel_for(f->threads, f->threads, feed_forward_part, f);
     return y;
 }

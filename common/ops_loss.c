@@ -3,6 +3,7 @@
 
 #include "kernels.h"
 #include "maths.h"
+#include "parallel.h"
 
 /* y = e^(x - max) / sum over one row of n; returns the sum of e^(x - max). */
 static real softmax_row(int n, const real *x, real *y)
@@ -76,58 +77,92 @@ Tensor *(op_softmax)(Tape *tape, Tensor *x, const Tensor *mask)
 /* ---- layer norm: y = gain z + bias, z = (x - mean) / sqrt(variance + epsilon) ---- */
 
 typedef struct {
-    real *z;       /* the normalised rows */
-    real *inverse; /* 1 / sqrt(variance + epsilon), one a row */
-} Normalised;
+    int rows, n, threads;
+    const real *x, *gain, *bias;
+    real epsilon;
+    real *mean, *inverse; /* of each row: mean and 1 / sqrt(variance + epsilon) */
+    real *y;
+    /* on the way back */
+    const real *dy;
+    real *dgain, *dbias;
+    Part dx;
+    real *space; /* two rows for each thread */
+} Norm;
 
-static void layer_norm_forward(int rows, int n, const real *x, const real *gain, const real *bias, real epsilon,
-                               Normalised saved, real *y)
+static void layer_norm_rows(int part, void *context)
 {
-    real *z = saved.z;
-    for (int r = 0; r < rows; r++, x += n, y += n, z += n) {
-        real mean = kernel_sum(x, n) / n;
+    const Norm *l = context;
+    int n = l->n, last = (int)((long)l->rows * (part + 1) / l->threads);
+    for (int r = (int)((long)l->rows * part / l->threads); r < last; r++) {
+        const real *x = l->x + (size_t)r * n;
+        real *y = l->y + (size_t)r * n, mean = l->mean[r] = kernel_sum(x, n) / n;
         for (int i = 0; i < n; i++)
-            z[i] = x[i] - mean;
-        real inverse = saved.inverse[r] = 1 / m_sqrt(kernel_dot(z, z, n) / n + epsilon);
-        for (int i = 0; i < n; i++) {
-            z[i] *= inverse;
-            y[i] = m_fma(gain[i], z[i], bias[i]);
-        }
+            y[i] = x[i] - mean;
+        real inverse = l->inverse[r] = 1 / m_sqrt(kernel_dot(y, y, n) / n + l->epsilon);
+        for (int i = 0; i < n; i++)
+            y[i] = m_fma(l->gain[i], y[i] * inverse, l->bias[i]);
     }
 }
 
 /* With g = gain y':  x' += (g - mean(g) - z mean(g z)) / sqrt(variance + epsilon),
  * since moving one x moves the mean and the variance too. */
-static void layer_norm_row_backward(int n, const real *g, const real *z, real inverse, Part dx)
+static void layer_norm_rows_backward(const Norm *l, int part)
 {
-    real mean = kernel_sum(g, n) / n, along = kernel_dot(g, z, n) / n;
-    for (int i = 0; i < n; i++)
-        dx.at[i] = (dx.add ? dx.at[i] : 0) + inverse * (g[i] - mean - z[i] * along);
+    int n = l->n, last = (int)((long)l->rows * (part + 1) / l->threads);
+    real *restrict z = l->space + (size_t)part * 2 * n, *restrict g = z + n;
+    for (int r = (int)((long)l->rows * part / l->threads); r < last; r++) {
+        const real *x = l->x + (size_t)r * n, *dy = l->dy + (size_t)r * n;
+        real *dx = l->dx.at + (size_t)r * n, mean = l->mean[r], inverse = l->inverse[r];
+        for (int i = 0; i < n; i++) {
+            z[i] = (x[i] - mean) * inverse;
+            g[i] = l->gain[i] * dy[i];
+        }
+        real g_mean = kernel_sum(g, n) / n, along = kernel_dot(g, z, n) / n;
+        for (int i = 0; i < n; i++)
+            dx[i] = (l->dx.add ? dx[i] : 0) + inverse * (g[i] - g_mean - z[i] * along);
+    }
+}
+
+/* gain' += z y' and bias' += y' over the rows, for some of the columns. */
+static void layer_norm_columns_backward(const Norm *l, int part)
+{
+    int n = l->n, first = (int)((long)n * part / l->threads), last = (int)((long)n * (part + 1) / l->threads);
+    for (int r = 0; r < l->rows; r++) {
+        const real *x = l->x + (size_t)r * n, *dy = l->dy + (size_t)r * n;
+        real mean = l->mean[r], inverse = l->inverse[r], *dgain = l->dgain, *dbias = l->dbias;
+        for (int i = first; dgain && i < last; i++)
+            dgain[i] = m_fma((x[i] - mean) * inverse, dy[i], dgain[i]);
+        for (int i = first; dbias && i < last; i++)
+            dbias[i] += dy[i];
+    }
+}
+
+static void layer_norm_part_backward(int part, void *context)
+{
+    const Norm *l = context;
+    if (part < l->threads)
+        layer_norm_columns_backward(l, part);
+    else if (l->dx.at)
+        layer_norm_rows_backward(l, part - l->threads);
 }
 
 static void layer_norm_backward(Node *node)
 {
-    const Normalised *saved = node->saved;
+    Norm *l = node->saved;
     Tensor *x = node->input[0], *gain = node->input[1], *bias = node->input[2];
-    int n = tensor_columns(x), rows = tensor_rows(x);
-    real *dgain = gradient_sum(gain), *dbias = gradient_sum(bias);
-    Part dx = gradient_part(x);
-    real *g = arena_get(tape_arena(node->tape), n * sizeof(real));
-    for (int r = 0; r < rows; r++) {
-        const real *dy = node->output->grad + (size_t)r * n, *z = saved->z + (size_t)r * n;
-        for (int i = 0; dgain && i < n; i++)
-            dgain[i] = m_fma(z[i], dy[i], dgain[i]);
-        for (int i = 0; dbias && i < n; i++)
-            dbias[i] += dy[i];
-        for (int i = 0; i < n; i++)
-            g[i] = gain->data[i] * dy[i];
-        if (dx.at)
-            layer_norm_row_backward(n, g, z, saved->inverse[r], (Part){dx.at + (size_t)r * n, dx.add});
-    }
+    l->dy = node->output->grad;
+    l->dgain = gradient_sum(gain);
+    l->dbias = gradient_sum(bias);
+    l->dx = gradient_part(x);
+    if (x == gain || x == bias)
+        l->threads = 1;
+    l->space = arena_get(tape_arena(node->tape), (size_t)l->threads * 2 * l->n * sizeof(real));
+    parallel_for(l->threads, 2 * l->threads, layer_norm_part_backward, l);
 }
 
 Tensor *(op_layer_norm)(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real epsilon)
 {
+    enum { WORTH_SHARING = 1 << 15 };
     char a[SHAPE_TEXT], b[SHAPE_TEXT], c[SHAPE_TEXT];
     int n = tensor_columns(x);
     if (x->shape.rank < 1 || n < 1 || !shapes_equal(gain->shape, SHAPE(n)) || !shapes_equal(bias->shape, SHAPE(n)))
@@ -136,13 +171,16 @@ Tensor *(op_layer_norm)(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real 
                    shape_text(gain->shape, a), bias->name, shape_text(bias->shape, b), x->name,
                    shape_text(x->shape, c));
     Tensor *y = tape_output(tape, "op_layer_norm", x->shape);
-    Normalised *saved = arena_get(tape_arena(tape), sizeof *saved);
-    saved->z = arena_get(tape_arena(tape), x->size * sizeof(real));
-    saved->inverse = arena_get(tape_arena(tape), tensor_rows(x) * sizeof(real));
+    Norm *l = arena_get(tape_arena(tape), sizeof *l);
+    *l = (Norm){.rows = tensor_rows(x), .n = n, .x = x->data, .gain = gain->data, .bias = bias->data, .y = y->data};
+    l->epsilon = epsilon;
+    l->threads = x->size < WORTH_SHARING || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
+    l->mean = arena_get(tape_arena(tape), l->rows * sizeof(real));
+    l->inverse = arena_get(tape_arena(tape), l->rows * sizeof(real));
     Node *node = tape_add(tape, "op_layer_norm", layer_norm_backward, y, (Tensor *[]){x, gain, bias}, 3);
     if (node)
-        node->saved = saved;
-    layer_norm_forward(tensor_rows(x), n, x->data, gain->data, bias->data, epsilon, *saved, y->data);
+        node->saved = l;
+    parallel_for(l->threads, l->threads, layer_norm_rows, l);
     return y;
 }
 

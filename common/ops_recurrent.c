@@ -15,6 +15,7 @@
 
 #include "kernels.h"
 #include "maths.h"
+#include "parallel.h"
 
 typedef struct {
     int steps, batch, hidden, gates; /* T, B, H; columns of the gates: H, 4H or 3H */
@@ -56,7 +57,7 @@ static real *gradient_before(const Walk *w, int i, Tensor *states, Tensor *start
 {
     if (i > 0)
         return states->grad + (size_t)time_of(w, i - 1) * state_size(w);
-    return start ? gradient_sum(start) : NULL;
+    return start ? start->grad : NULL;
 }
 
 static bool ended(const Walk *w, int t, int row)
@@ -172,21 +173,49 @@ static void forward_row(const Walk *w, Kind kind, int i, int row, const real *u)
     }
 }
 
+/* A share of the batch, [first, last), which walks through time by itself. */
+typedef struct {
+    const Walk *w;
+    Kind kind;
+    real *u;            /* GRU, forward: h W_h + b, [B, gates] */
+    const real *turned; /* backward: W_h^T */
+    real *da, *du;
+} Rows;
+
+static void share_rows(int part, const Walk *w, int *first, int *last)
+{
+    *first = (int)((long)w->batch * part / w->threads);
+    *last = (int)((long)w->batch * (part + 1) / w->threads);
+}
+
 /* a_t = x_t W_x + b + h_before W_h; the GRU keeps the last product apart. */
+static void walk_forward_rows(int part, void *context)
+{
+    const Rows *rows = context;
+    const Walk *w = rows->w;
+    int first, last, gates = w->gates;
+    share_rows(part, w, &first, &last);
+    for (int i = 0; i < w->steps; i++) {
+        size_t at = ((size_t)time_of(w, i) * w->batch + first) * gates;
+        Strided h = strided(before(w, i, w->output, w->start) + (size_t)first * w->hidden, w->hidden);
+        Strided weight = strided(w->weight->data, gates);
+        if (rows->kind == GRU)
+            kernel_matmul_onto(last - first, gates, w->hidden, h, weight, w->bias->data, 0,
+                               rows->u + (size_t)first * gates, gates, 1);
+        else
+            kernel_matmul_onto(last - first, gates, w->hidden, h, weight, w->inputs->data + at, gates,
+                               w->activation + at, gates, 1);
+        if (rows->kind == GRU)
+            memcpy(w->activation + at, w->inputs->data + at, (size_t)(last - first) * gates * sizeof(real));
+        for (int row = first; row < last; row++)
+            forward_row(w, rows->kind, i, row, rows->u);
+    }
+}
+
 static void walk_forward(const Walk *w, Kind kind, real *u)
 {
-    size_t step = (size_t)w->batch * w->gates;
-    memcpy(w->activation, w->inputs->data, (size_t)w->steps * step * sizeof(real));
-    for (int i = 0; i < w->steps; i++) {
-        const real *h = before(w, i, w->output, w->start);
-        real *product = kind == GRU ? u : w->activation + (size_t)time_of(w, i) * step;
-        for (int row = 0; kind == GRU && row < w->batch; row++)
-            memcpy(u + (size_t)row * w->gates, w->bias->data, w->gates * sizeof(real));
-        kernel_matmul(w->batch, w->gates, w->hidden, strided(h, w->hidden), strided(w->weight->data, w->gates), product,
-                      w->gates, true, w->threads);
-        for (int row = 0; row < w->batch; row++)
-            forward_row(w, kind, i, row, u);
-    }
+    Rows rows = {.w = w, .kind = kind, .u = u};
+    parallel_for(w->threads, w->threads, walk_forward_rows, &rows);
 }
 
 static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, real *du)
@@ -243,22 +272,38 @@ static const real *transposed_weight(const Walk *w, Arena *arena)
     return turned;
 }
 
+static void walk_backward_rows(int part, void *context)
+{
+    const Rows *rows = context;
+    const Walk *w = rows->w;
+    int first, last, gates = w->gates;
+    share_rows(part, w, &first, &last);
+    for (int i = w->steps - 1; i >= 0; i--) {
+        real *dh_before = gradient_before(w, i, w->output, w->start);
+        const real *du = rows->du + ((size_t)time_of(w, i) * w->batch + first) * gates;
+        for (int row = first; row < last; row++)
+            backward_row(w, rows->kind, i, row, rows->da, rows->du);
+        if (dh_before)
+            kernel_matmul(last - first, w->hidden, gates, strided(du, gates), strided(rows->turned, w->hidden),
+                          dh_before + (size_t)first * w->hidden, w->hidden, true, 1);
+    }
+}
+
 static void walk_backward(Node *node, Kind kind)
 {
     const Walk *w = node->saved;
     size_t step = (size_t)w->batch * w->gates, all = (size_t)w->steps * step;
-    const real *turned = transposed_weight(w, tape_arena(node->tape));
+    Rows rows = {.w = w, .kind = kind, .turned = transposed_weight(w, tape_arena(node->tape))};
+    if (w->start)
+        gradient_sum(w->start); /* cleared before the threads add to it */
+    if (w->start_c)
+        gradient_sum(w->start_c);
     Part inputs = gradient_part(w->inputs); /* where da belongs, if nothing is there yet */
     real *da = inputs.at && !inputs.add ? inputs.at : arena_get(tape_arena(node->tape), all * sizeof(real));
     real *du = kind == GRU ? arena_get(tape_arena(node->tape), all * sizeof(real)) : da;
-    for (int i = w->steps - 1; i >= 0; i--) {
-        real *dh_before = gradient_before(w, i, w->output, w->start);
-        for (int row = 0; row < w->batch; row++)
-            backward_row(w, kind, i, row, da, du);
-        if (dh_before)
-            kernel_matmul(w->batch, w->hidden, w->gates, strided(du + (size_t)time_of(w, i) * step, w->gates),
-                          strided(turned, w->hidden), dh_before, w->hidden, true, w->threads);
-    }
+    rows.da = da;
+    rows.du = du;
+    parallel_for(w->threads, w->threads, walk_backward_rows, &rows);
     if (inputs.at && inputs.add)
         kernel_axpy((int)all, 1, da, inputs.at);
     weight_gradient(w, node, du);
@@ -309,6 +354,10 @@ static Walk *walk_new(Tape *tape, const char *operation, int gates_per_unit, Ten
                 .weight = weight,
                 .bias = bias,
                 .start = start};
+    enum { WORTH_SHARING = 1 << 20 }; /* multiply-adds of one product over all steps */
+    double work = (double)w->steps * w->batch * w->hidden * w->gates;
+    w->threads = work < WORTH_SHARING || w->threads < 1 ? 1 : w->threads;
+    w->threads = w->threads < w->batch ? w->threads : w->batch > 0 ? w->batch : 1;
     check_shape(tape, operation, "bias", bias, SHAPE(w->gates));
     check_shape(tape, operation, "first state", start, SHAPE(w->batch, w->hidden));
     if (sequence.lengths) {

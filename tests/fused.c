@@ -1,5 +1,6 @@
 /* fused.c: linear layers, feed-forward networks and attention in one operation
- * are the small operations, number by number: results and all gradients. */
+ * are the small operations, number by number: results and all gradients, with any
+ * number of threads. */
 #include "dies.h"
 #include "transformer.h"
 
@@ -222,6 +223,43 @@ START_TEST(attention_of_a_tensor_to_itself)
 }
 END_TEST
 
+/* ---- threads ------------------------------------------------------------------- */
+
+static Tensor *through_lstm(Tape *tape, Tensor **x, const How *how)
+{
+    return op_lstm(tape, x[0], x[1], x[2], x[3], (Sequence){how->lengths, how->causal}, NULL);
+}
+
+static Tensor *through_gru(Tape *tape, Tensor **x, const How *how)
+{
+    return op_gru(tape, x[0], x[1], x[2], x[3], (Sequence){how->lengths, how->causal});
+}
+
+static Tensor *through_norm(Tape *tape, Tensor **x, const How *how)
+{
+    (void)how;
+    return op_layer_norm(tape, x[0], x[1], x[2], (real)1e-5);
+}
+
+/* Work large enough to be shared out gives what one thread gives. */
+START_TEST(the_number_of_threads_changes_nothing)
+{
+    enum { T = 30, B = 9, H = 40, N = 128 };
+    const int lengths[B] = {T, 3, 1, T, 7, T - 1, 0, 20, T};
+    Shape lstm[] = {SHAPE(T, B, 4 * H), SHAPE(H, 4 * H), SHAPE(B, H), SHAPE(B, H)};
+    Shape gru[] = {SHAPE(T, B, 3 * H), SHAPE(H, 3 * H), SHAPE(3 * H), SHAPE(B, H)};
+    Shape norm[] = {SHAPE(301, N), SHAPE(N), SHAPE(N)};
+    for (int threads = 2; threads <= 7; threads += 5) {
+        How how = {.threads = threads}, ragged = {.threads = threads, .lengths = lengths, .causal = true};
+        compare(through_lstm, through_lstm, 4, lstm, &how);
+        compare(through_lstm, through_lstm, 4, lstm, &ragged);
+        compare(through_gru, through_gru, 4, gru, &how);
+        compare(through_gru, through_gru, 4, gru, &ragged);
+        compare(through_norm, through_norm, 3, norm, &how);
+    }
+}
+END_TEST
+
 START_TEST(shapes_that_do_not_fit_are_named)
 {
     Tape *tape = tape_new(1);
@@ -242,6 +280,7 @@ int main(void)
     test_add(suite, "a_residual_of_the_input_itself", a_residual_of_the_input_itself);
     test_add(suite, "attention_is_products_and_a_softmax", attention_is_products_and_a_softmax);
     test_add(suite, "attention_of_a_tensor_to_itself", attention_of_a_tensor_to_itself);
+    test_add(suite, "the_number_of_threads_changes_nothing", the_number_of_threads_changes_nothing);
     test_add(suite, "shapes_that_do_not_fit_are_named", shapes_that_do_not_fit_are_named);
     return test_run(suite);
 }
