@@ -19,10 +19,11 @@ OPT_debug   = -Og -g3 -DDEBUG
 OPT_asan    = -O3 -g -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan    = -O3 -g -fsanitize=thread
 OPT_double  = -O2 -g -DREAL_DOUBLE
+OPT_coverage = -O1 -g --coverage
 OPT     ?= $(OPT_$(MODE))
 MACHINE ?= $(if $(filter x86_64 amd64,$(shell uname -m)),-march=$(ARCH) -mprefer-vector-width=512,-mcpu=$(ARCH))
 CFLAGS   = -std=gnu11 $(OPT) $(MACHINE) $(NUMERIC) $(WARNINGS) $(WERROR) -pthread -Icommon
-LDFLAGS  = $(filter -fsanitize%,$(OPT)) -pthread $(STATIC)
+LDFLAGS  = $(filter -fsanitize% --coverage,$(OPT)) -pthread $(STATIC)
 LDLIBS   = -lm
 STB      = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I stb))
 CHECK    = $(shell pkg-config --libs check)
@@ -100,9 +101,9 @@ claims: all ## every claim over SEEDS seeds: how many hold, the worst first
 
 # ---- testing -----------------------------------------------------------------
 
-.PHONY: check tests run-tests asan valgrind tsan faults kill9 fuzz
+.PHONY: check tests run-tests asan valgrind tsan faults kill9 coverage fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
-run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) all
+run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) $(if $(ONLY),,all)
 	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
 
 # Gradients are checked in double, where central differences are exact enough.
@@ -125,6 +126,12 @@ valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-51
 FAULT_STEP ?= 11
 faults: $(LABS:%=$(BUILD)/faults/%) ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)
 	@FAULT_STEP=$(FAULT_STEP) sh tests/inject/labs.sh $^
+
+# Which lines and branches of common/ the suites of the library reach, in float.
+coverage: ## lines and branches of common/ that the library's tests reach (gcov)
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null; true
+	@$(MAKE) --no-print-directory MODE=coverage ONLY="$(filter-out lab_%,$(TESTS))" run-tests
+	@gcov -b -n build/coverage/common/*.gcda 2>/dev/null | awk -f tests/coverage.awk
 
 KILLS ?= 20
 kill9: all ## every quick lab killed KILLS times (kill -9): no half file, and the next run works

@@ -112,11 +112,24 @@ WRAP(int, access, (const char *path, int mode), (path, mode), -1, EIO)
 WRAP(int, flock, (int file, int how), (file, how), -1, ENOLCK)
 WRAP(off_t, lseek, (int file, off_t offset, int from), (file, offset, from), -1, EIO)
 WRAP(ssize_t, read, (int file, void *bytes, size_t size), (file, bytes, size), -1, EIO)
-WRAP(pid_t, fork, (void), (), -1, EAGAIN)
 WRAP(int, pipe, (int ends[2]), (ends), -1, EMFILE)
 WRAP(FILE *, tmpfile, (void), (), NULL, ENOSPC)
 WRAP(ssize_t, getline, (char **line, size_t *room, FILE *stream), (line, room, stream), -1, ENOMEM)
 WRAP(ssize_t, __getdelim, (char **line, size_t *room, int end, FILE *stream), (line, room, end, stream), -1, ENOMEM)
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    if (fails("fork")) {
+        errno = EAGAIN;
+        return -1;
+    }
+    pid_t process = __real_fork();
+    if (process == 0)
+        fault_plan(0, false, false); /* a child becomes another program */
+    return process;
+}
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
