@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "dies.h"
 #include "scratch.h"
 #include "test.h"
 
@@ -171,6 +172,19 @@ START_TEST(an_unknown_id)
 }
 END_TEST
 
+START_TEST(claims_that_are_none)
+{
+    Claims *claims = claims_new();
+    ASSERT_SAYS(DIES(1, (claim(claims, (Claim){.id = "A b", .statement = "s", .source = "l"}), 0)),
+                "an id has small letters, digits");
+    ASSERT_SAYS(DIES(1, (claim(claims, (Claim){.id = "a", .statement = "s", .source = "l", .tolerance = -1}), 0)),
+                "a tolerance of -1");
+    ASSERT_SAYS(DIES(1, (claims_row(claims, 0), 0)), "row 0 of a ledger with 0 rows");
+    ASSERT_SAYS(DIES(1, (claims_row(claims, -1), 0)), "row -1");
+    claims_free(claims);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("claims");
@@ -187,5 +201,6 @@ int main(void)
     test_add_exit(suite, "a_newline_in_a_source", a_newline_in_a_source, 1);
     test_add_exit(suite, "a_range_upside_down", a_range_upside_down, 1);
     test_add_exit(suite, "an_unknown_id", an_unknown_id, 1);
+    test_add(suite, "claims_that_are_none", claims_that_are_none);
     return test_run(suite);
 }

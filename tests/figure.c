@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "dies.h"
 #include "picture.h"
 #include "scratch.h"
 #include "test.h"
@@ -643,6 +644,39 @@ START_TEST(bars_that_do_not_match)
 }
 END_TEST
 
+START_TEST(refused)
+{
+    const real x[] = {1};
+    Figure *figure = figure_begin(figures_new("/nonexistent", false), "x", "t");
+    Panel *panel = figure_panel(figure, NULL, NULL, NULL);
+    ASSERT_SAYS(DIES(1, (figure_layout(figure, -1, 100, 100), 0)), "figure x: a layout of -1 columns");
+    ASSERT_SAYS(DIES(1, (figure_layout(figure, 1, -1, 100), 0)), "panels of -1 x 100 pixels");
+    ASSERT_SAYS(DIES(1, (panel_line(panel, "l", x, x, 0), 0)), "figure x: a series of 0 points");
+    ASSERT_SAYS(DIES(1, (panel_heatmap(panel, x, 0, 1, NULL, NULL, SIGNED), 0)), "a heatmap of 0 x 1 cells");
+}
+END_TEST
+
+/* The axes of a panel are what the lab asks for. */
+START_TEST(ranges_that_are_asked_for)
+{
+    char *folder = scratch_folder();
+    const real x[] = {1, 2}, y[] = {-3, 40};
+    Figures *figures = figures_new(folder, false);
+    Figure *figure = figure_begin(figures, "f", "t");
+    Panel *panel = figure_panel(figure, NULL, "x", "y");
+    panel_line(panel, "l", x, y, 2);
+    panel_range_x(panel, 0.5, 2.75);
+    panel_range_y(panel, -10, 60);
+    figure_end(figure);
+    char *script = slurp(in(folder, "f.gp"));
+    ck_assert(strstr(script, "set xrange [0.5:2.75]\n"));
+    ck_assert(strstr(script, "set yrange [-10:60]\n"));
+    free(script);
+    figures_free(figures);
+    scratch_remove(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("figure");
@@ -673,5 +707,7 @@ int main(void)
     test_add_exit(suite, "an_empty_panel", an_empty_panel, 1);
     test_add_exit(suite, "a_line_on_a_heatmap", a_line_on_a_heatmap, 1);
     test_add_exit(suite, "bars_that_do_not_match", bars_that_do_not_match, 1);
+    test_add(suite, "refused", refused);
+    test_add(suite, "ranges_that_are_asked_for", ranges_that_are_asked_for);
     return test_run(suite);
 }

@@ -399,6 +399,60 @@ START_TEST(paths)
 }
 END_TEST
 
+static void too_many_files(const char *folder)
+{
+    char name[32];
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "f%d", i);
+        output_open(in(folder, name));
+    }
+}
+
+static void too_many_processes(const char *folder)
+{
+    (void)folder;
+    for (int i = 0; i < 70; i++) {
+        pid_t helper = fork();
+        if (helper == 0)
+            for (;;)
+                pause();
+        cleanup_add_process(helper);
+    }
+}
+
+START_TEST(more_than_can_be_registered)
+{
+    char *folder = scratch_folder(), *inside = deep(folder);
+    ck_assert_int_eq(WEXITSTATUS(run_alone(inside, too_many_files, 0)), 1);
+    char *message = slurp(in(folder, "stderr"));
+    ck_assert_msg(strstr(message, "more than 256 files are being written at once"), "%s", message);
+    ck_assert_int_eq(entries(inside), 0);
+    free(message);
+    ck_assert_int_eq(WEXITSTATUS(run_alone(inside, too_many_processes, 0)), 1);
+    message = slurp(in(folder, "stderr"));
+    ck_assert_msg(strstr(message, "more than 64 helper programs are running at once"), "%s", message);
+    free(message);
+    free(inside);
+    scratch_remove(folder);
+}
+END_TEST
+
+static void a_long_name(const char *folder)
+{
+    char name[301] = "";
+    memset(name, 'x', sizeof name - 1);
+    output_open(in(folder, name));
+}
+
+START_TEST(a_name_too_long)
+{
+    char *folder = scratch_folder(), *inside = deep(folder);
+    expect_refusal(inside, a_long_name, "File name too long; choose a shorter path");
+    free(inside);
+    scratch_remove(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("files");
@@ -418,5 +472,7 @@ int main(void)
     test_add(suite, "a_folder_that_is_gone", a_folder_that_is_gone);
     test_add(suite, "folders_with_parents", folders_with_parents);
     test_add(suite, "paths", paths);
+    test_add(suite, "more_than_can_be_registered", more_than_can_be_registered);
+    test_add(suite, "a_name_too_long", a_name_too_long);
     return test_run(suite);
 }

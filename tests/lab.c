@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "dies.h"
 #include "scratch.h"
 #include "test.h"
 
@@ -694,6 +695,88 @@ START_TEST(the_first_line_is_out_at_once)
 }
 END_TEST
 
+static void note_begin(Lab *lab, void *state)
+{
+    trace(lab->trace, "%s begins\n", (const char *)state);
+}
+
+static void note_end(Lab *lab, void *state)
+{
+    trace(lab->trace, "%s ends\n", (const char *)state);
+}
+
+/* What is done before the first step and after the last, whichever they are. */
+START_TEST(before_and_after_the_steps)
+{
+    char *folder = scratch_folder();
+    static const LabStep steps[] = {{"a", "A", nothing}, {"b", "B", nothing}, {0}};
+    char *argv[] = {(char[]){"lab"}, (char[]){"--quiet"}, (char[]){"--step=2"}, (char[]){"--out"}, folder, NULL};
+    LabInfo info = {.stem = "99_toy", .title = "T", .steps = steps, .begin = note_begin, .end = note_end};
+    ck_assert_int_eq(lab_main(5, argv, &info, (char[]){"x"}), 0);
+    char *text = slurp(in(folder, "99_toy/trace.txt"));
+    const char *begins = strstr(text, "x begins\n"), *step = strstr(text, "Step 2 of 2. B"),
+               *ends = strstr(text, "x ends\n");
+    ck_assert(begins && step && ends && begins < step && step < ends && !strstr(text, "Step 1"));
+    free(text);
+    scratch_remove(folder);
+}
+END_TEST
+
+static void run_info(const LabInfo *info, const char *argument)
+{
+    char *argv[] = {(char[]){"lab"}, (char *)argument, NULL};
+    lab_main(2, argv, info, NULL);
+}
+
+START_TEST(labs_that_are_none)
+{
+    static LabStep many[40];
+    static LabOption options[70];
+    int numbers[70];
+    static const LabStep steps[] = {{"a", "A", nothing}, {0}};
+    for (int i = 0; i < 33; i++)
+        many[i] = steps[0];
+    for (int i = 0; i < 65; i++)
+        options[i] = (LabOption){.name = "x", .value = "N", .help = "h", .whole = &numbers[i]};
+    ASSERT_SAYS(DIES(1, (run_info(&(LabInfo){.stem = "s", .steps = steps}, "-l"), 0)), "a lab needs a stem, a title");
+    ASSERT_SAYS(DIES(1, (run_info(&(LabInfo){.stem = "s", .title = "t", .steps = many}, "-l"), 0)),
+                "lab s has 33 steps; it should have 1 to 32");
+    ASSERT_SAYS(DIES(1, (run_info(&(LabInfo){.stem = "s", .title = "t", .steps = steps, .options = options}, "-l"), 0)),
+                "lab s has more than 64 options");
+}
+END_TEST
+
+/* Numbers without bounds: their help, and what they refuse. */
+START_TEST(numbers_without_bounds)
+{
+    int count = 3;
+    double number = 0.25;
+    static const LabStep steps[] = {{"a", "A", nothing}, {0}};
+    const LabOption options[] = {
+        {.name = "a-very-long-name-of-an-option", .value = "N", .help = "how many", .whole = &count},
+        {.name = "number", .value = "X", .help = "how much", .number = &number},
+        {0}};
+    LabInfo info = {.stem = "s", .title = "t", .steps = steps, .options = options};
+    ASSERT_SAYS(DIES(2, (run_info(&info, "--number=x"), 0)), "--number takes a number, not 'x'");
+    ASSERT_SAYS(DIES(2, (run_info(&info, "--number=1e999"), 0)), "--number takes a number, not '1e999'");
+    ASSERT_SAYS(DIES(2, (run_info(&info, "--a-very-long-name-of-an-option=3000000000"), 0)),
+                "takes a whole number from -2147483648 to 2147483647, not '3000000000'");
+    char *folder = scratch_folder();
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(open(in(folder, "help"), O_WRONLY | O_CREAT, 0666), STDOUT_FILENO);
+        run_info(&info, "--help");
+    }
+    waitpid(child, NULL, 0);
+    char *help = slurp(in(folder, "help"));
+    ck_assert(
+        strstr(help, "      --a-very-long-name-of-an-option N\n                          how many (default 3)\n"));
+    ck_assert(strstr(help, "how much (default 0.25)\n"));
+    free(help);
+    scratch_remove(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab");
@@ -727,5 +810,8 @@ int main(void)
     test_add_exit(suite, "an_option_without_a_target", an_option_without_a_target, 1);
     test_add_exit(suite, "an_option_that_every_lab_has", an_option_that_every_lab_has, 1);
     test_add(suite, "the_first_line_is_out_at_once", the_first_line_is_out_at_once);
+    test_add(suite, "before_and_after_the_steps", before_and_after_the_steps);
+    test_add(suite, "labs_that_are_none", labs_that_are_none);
+    test_add(suite, "numbers_without_bounds", numbers_without_bounds);
     return test_run(suite);
 }

@@ -151,6 +151,21 @@ START_TEST(layers_stand_on_the_callers_line)
 }
 END_TEST
 
+START_TEST(a_gate_that_is_not_there)
+{
+    Parameters *parameters = parameters_new();
+    Rng rng = rng_new(3, "weights");
+    Recurrent gru = recurrent_new(parameters, "gru", CELL_GRU, 3, 2, &rng);
+    recurrent_set_bias(&gru, GRU_UPDATE, 5);
+    for (int j = 0; j < 6; j++) {
+        ck_assert_int_eq(gru.bias->data[j] == 5, j / 2 == GRU_UPDATE);
+        ck_assert_int_eq(gru.recurrent_bias->data[j] == 0, j / 2 == GRU_UPDATE);
+    }
+    ASSERT_SAYS(DIES(1, (recurrent_set_bias(&gru, LSTM_OUTPUT, 1), 0)), "'gru.bias' has no gate 3");
+    parameters_free(parameters);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nn");
@@ -160,5 +175,6 @@ int main(void)
     test_add(suite, "the_fingerprint_sees_every_bit", the_fingerprint_sees_every_bit);
     test_add(suite, "names_of_layers", names_of_layers);
     test_add(suite, "layers_stand_on_the_callers_line", layers_stand_on_the_callers_line);
+    test_add(suite, "a_gate_that_is_not_there", a_gate_that_is_not_there);
     return test_run(suite);
 }

@@ -38,7 +38,7 @@ static const char *shown_on(bool terminal, bool enabled, const char *no_colour)
         }
         double seconds = progress_seconds(progress);
         progress_free(progress);
-        _exit(seconds > 0.39 && seconds < 60 ? 0 : 1);
+        exit(seconds > 0.39 && seconds < 60 ? 0 : 1);
     }
     close(ends[1]);
     for (ssize_t got; (got = read(ends[0], seen + size, sizeof seen - 1 - size)) > 0;)

@@ -94,6 +94,20 @@ START_TEST(below_zero_is_misuse)
 }
 END_TEST
 
+/* Where a quarter of all draws has to be made again: the three thirds of a range
+ * of 3/4 2^64 come equally often. */
+START_TEST(below_three_quarters_of_all)
+{
+    enum { THROWS = 30000 };
+    Rng rng = rng_new(3, "many sides");
+    int count[3] = {0};
+    for (int i = 0; i < THROWS; i++)
+        count[rng_below(&rng, 3ULL << 62) >> 62]++;
+    for (int i = 0; i < 3; i++)
+        ck_assert_double_eq_tol(count[i] / (double)THROWS, 1 / 3.0, 0.012);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rng");
@@ -104,5 +118,6 @@ int main(void)
     test_add(suite, "choose_follows_the_weights", choose_follows_the_weights);
     test_add(suite, "shuffle_permutes", shuffle_permutes);
     test_add_exit(suite, "below_zero_is_misuse", below_zero_is_misuse, 1);
+    test_add(suite, "below_three_quarters_of_all", below_three_quarters_of_all);
     return test_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "dies.h"
 #include "scratch.h"
 #include "test.h"
 
@@ -240,6 +241,32 @@ START_TEST(a_row_with_too_many_cells)
 }
 END_TEST
 
+static void open_tables(Trace *t)
+{
+    trace_table(t, "a\tb");
+    trace_row(t, "1");
+    trace_table(t, "c"); /* ends the first */
+    trace_row(t, "2");
+} /* and the end of the trace ends the second */
+
+START_TEST(a_table_left_open)
+{
+    expect(open_tables, "    a  b\n    1\n    c\n    2\n");
+}
+END_TEST
+
+START_TEST(tables_that_are_none)
+{
+    char *folder = scratch_folder(), columns[65] = "";
+    Trace *t = trace_open(folder, true);
+    ASSERT_SAYS(DIES(1, (trace_row(t, "1"), 0)), "trace_row outside of trace_table");
+    memset(columns, '\t', 64);
+    ASSERT_SAYS(DIES(1, (trace_table(t, columns), 0)), "a trace table has 65 columns; the most is 64");
+    trace_close(t);
+    scratch_remove(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trace");
@@ -254,5 +281,7 @@ int main(void)
     test_add(suite, "colour_only_on_a_terminal", colour_only_on_a_terminal);
     test_add_exit(suite, "a_full_standard_output_is_said", a_full_standard_output_is_said, 1);
     test_add_exit(suite, "a_row_with_too_many_cells", a_row_with_too_many_cells, 1);
+    test_add(suite, "a_table_left_open", a_table_left_open);
+    test_add(suite, "tables_that_are_none", tables_that_are_none);
     return test_run(suite);
 }
