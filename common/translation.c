@@ -76,8 +76,8 @@ void translation_draw(const Translation *translation, int shortest, int longest,
     int length;
     do {
         /* a clause has 7 words on average, and 15 at most */
-        int n = training ? clauses[rng_below(rng, sizeof clauses / sizeof *clauses)]
-                         : 1 + (int)rng_below(rng, MOST_CLAUSES);
+        int n = longest <= translation->settings.longest ? clauses[rng_below(rng, sizeof clauses / sizeof *clauses)]
+                                                         : 1 + (int)rng_below(rng, MOST_CLAUSES);
         sentence_draw(&sentence, n, training ? held : NULL, rng);
         length = sentence_length(&sentence);
     } while (length < shortest || length > longest);

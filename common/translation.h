@@ -65,7 +65,8 @@ Translation *translation_new(TranslationSettings settings, uint64_t seed);
 void translation_free(Translation *translation);
 
 /* N different pairs of SHORTEST to LONGEST English words, at least 4, none of them in training
- * (checked), and each with at least one combination that never was; free(). */
+ * (checked), and each with at least one combination that never was.  Up to the
+ * longest of training they have up to three clauses as well, beyond it up to five; free(). */
 Pair *translation_tests(const Translation *translation, int shortest, int longest, int n, Rng *rng);
 
 /* As many English sentences of the same kind as are wanted, without a promise
