@@ -185,6 +185,14 @@ $(VARIANTS:%=identical-%): identical-%:
 	    $(MAKE) --no-print-directory BUILD=build/identical/$* $(variant_$*) quick-labs; \
 	else echo "skipped: $* (its compiler or processor is not here)"; fi
 
+# Peers that are not installed are skipped; ROUNDS=5 ONLY=gpt THREADS=1 choose.
+.PHONY: bench
+bench: $(BUILD)/tests/bench/course $(BUILD)/tests/bench/peak ## times against the peers that are installed, in pairs
+	@$(CC) $(CFLAGS) tests/bench/openblas_peer.c -lopenblas -o $(BUILD)/tests/bench/openblas_peer 2>/dev/null || true
+	@sh tests/bench/run.sh $(BUILD)/tests/bench
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcourse.a
+	$(CC) $^ $(LDFLAGS) $(LDLIBS) -o $@
+
 .PHONY: golden
 golden: all ## rewrite the expected traces and the handouts' figures
 	@for lab in $(LABS); do mkdir -p tests/expected/$$lab docs/figures/$$lab; \
@@ -192,7 +200,7 @@ golden: all ## rewrite the expected traces and the handouts' figures
 	    cp build/golden/$$lab/trace.txt build/golden/$$lab/claims.tsv tests/expected/$$lab/; \
 	    $(BUILD)/labs/$$lab --quiet --out $(OUT) || exit 1; cp $(OUT)/$$lab/*.png docs/figures/$$lab/; done
 
-.PHONY: tidy book bench clean help
+.PHONY: tidy book clean help
 tidy: ## static analysis: cppcheck and clang-tidy
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=nullPointer --suppress=nullPointerRedundantCheck \
 	    --suppress=nullPointerArithmeticRedundantCheck --suppress=ctunullpointer --error-exitcode=1 -Icommon common labs
