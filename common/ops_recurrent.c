@@ -68,13 +68,13 @@ static bool ended(const Walk *w, int t, int row)
 /* ---- the cells, one row of one step ------------------------------------------ */
 
 /* h = tanh(a) */
-static void rnn_row(int n, real *a, real *h)
+static void rnn_row(int n, real *restrict a, real *restrict h)
 {
     for (int j = 0; j < n; j++)
         h[j] = a[j] = m_tanh(a[j]);
 }
 
-static void rnn_row_backward(int n, const real *h, const real *dh, real *da)
+static void rnn_row_backward(int n, const real *restrict h, const real *restrict dh, real *restrict da)
 {
     for (int j = 0; j < n; j++)
         da[j] = dh[j] * (1 - h[j] * h[j]);
@@ -82,7 +82,7 @@ static void rnn_row_backward(int n, const real *h, const real *dh, real *da)
 
 /* i, f, g, o stand side by side in a (PyTorch's order):
  * c = f c_before + i g    h = o tanh(c) */
-static void lstm_row(int n, real *a, const real *c_before, real *c, real *h)
+static void lstm_row(int n, real *restrict a, const real *restrict c_before, real *restrict c, real *restrict h)
 {
     real *i = a, *f = a + n, *g = a + 2 * n, *o = a + 3 * n;
     for (int j = 0; j < 2 * n; j++)
@@ -120,7 +120,8 @@ static void lstm_row_backward(int n, const real *restrict a, const real *restric
 /* r, z, n stand side by side in a; u = h W_h + b_h (PyTorch's form, cuDNN's v3):
  * r = sigmoid(a_r + u_r)  z = sigmoid(a_z + u_z)  n = tanh(a_n + r u_n)
  * h = (1 - z) n + z h_before.   candidate keeps u_n. */
-static void gru_row(int size, real *a, const real *u, const real *h_before, real *candidate, real *h)
+static void gru_row(int size, real *restrict a, const real *restrict u, const real *restrict h_before,
+                    real *restrict candidate, real *restrict h)
 {
     real *r = a, *z = a + size, *n = a + 2 * size;
     for (int j = 0; j < 2 * size; j++)
@@ -134,8 +135,9 @@ static void gru_row(int size, real *a, const real *u, const real *h_before, real
 }
 
 /* da: gradient of a;  du: gradient of u, which differs in the candidate only. */
-static void gru_row_backward(int size, const real *a, const real *h_before, const real *candidate, const real *dh,
-                             real *da, real *du, real *dh_before)
+static void gru_row_backward(int size, const real *restrict a, const real *restrict h_before,
+                             const real *restrict candidate, const real *restrict dh, real *restrict da,
+                             real *restrict du, real *restrict dh_before)
 {
     const real *r = a, *z = a + size, *n = a + 2 * size;
     for (int j = 0; j < size; j++) {
@@ -144,9 +146,9 @@ static void gru_row_backward(int size, const real *a, const real *h_before, cons
         du[size + j] = da[size + j] = dh[j] * (h_before[j] - n[j]) * z[j] * (1 - z[j]);
         da[2 * size + j] = dn;
         du[2 * size + j] = dn * r[j];
-        if (dh_before)
-            dh_before[j] = m_fma(dh[j], z[j], dh_before[j]);
     }
+    for (int j = 0; j < size && dh_before; j++) /* a loop of its own, so that both become vector code */
+        dh_before[j] = m_fma(dh[j], z[j], dh_before[j]);
 }
 
 /* ---- the walk over time ------------------------------------------------------ */
@@ -246,22 +248,35 @@ static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, rea
     }
 }
 
-/* W_h' += h_before^T du over all steps: one product, once the states that the
- * steps started from lie side by side in the order of time. */
-static void weight_gradient(const Walk *w, Node *node, const real *du)
+/* The part of W_h' += h_before^T du of some neighbouring times, ROWS rows in all. */
+static void add_weight_gradient(const Walk *w, int rows, const real *h, const real *du, Part *dw)
 {
-    size_t step = state_size(w), rows = (size_t)w->steps * w->batch;
+    kernel_matmul(w->hidden, w->gates, rows, strided_transposed(h, w->hidden), strided(du, w->gates), dw->at, w->gates,
+                  dw->add, w->threads);
+    dw->add = true;
+}
+
+/* Over all times in their order: those that started from a hidden state in one
+ * product, and the one that started from the first state. */
+static void weight_gradient(const Walk *w, const real *du)
+{
+    int steps = w->steps, batch = w->batch;
+    const real *first = w->start ? w->start->data : w->zeros, *h = w->output->data;
     Part db = w->bias ? gradient_part(w->bias) : (Part){0};
     if (db.at)
-        kernel_put_rows((int)rows, w->gates, 1, du, db.at, db.add);
+        kernel_put_rows(steps * batch, w->gates, 1, du, db.at, db.add);
     Part dw = gradient_part(w->weight);
     if (!dw.at)
         return;
-    real *started = arena_get(tape_arena(node->tape), (size_t)w->steps * step * sizeof(real));
-    for (int i = 0; i < w->steps; i++)
-        memcpy(started + (size_t)time_of(w, i) * step, before(w, i, w->output, w->start), step * sizeof(real));
-    kernel_matmul(w->hidden, w->gates, (int)rows, strided_transposed(started, w->hidden), strided(du, w->gates), dw.at,
-                  w->gates, dw.add, w->threads);
+    if (steps == 0)
+        add_weight_gradient(w, 0, h, du, &dw);
+    if (!w->reverse && steps > 0)
+        add_weight_gradient(w, batch, first, du, &dw);
+    if (steps > 1)
+        add_weight_gradient(w, (steps - 1) * batch, w->reverse ? h + state_size(w) : h,
+                            w->reverse ? du : du + (size_t)batch * w->gates, &dw);
+    if (w->reverse && steps > 0)
+        add_weight_gradient(w, batch, first, du + (size_t)(steps - 1) * batch * w->gates, &dw);
 }
 
 /* W^T, laid out once so that each step reads it along its rows. */
@@ -306,7 +321,7 @@ static void walk_backward(Node *node, Kind kind)
     parallel_for(w->threads, w->threads, walk_backward_rows, &rows);
     if (inputs.at && inputs.add)
         kernel_axpy((int)all, 1, da, inputs.at);
-    weight_gradient(w, node, du);
+    weight_gradient(w, du);
 }
 
 static void rnn_backward(Node *node)
