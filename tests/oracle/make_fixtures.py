@@ -341,6 +341,99 @@ def positions(f):
     f.put("positions", table)
 
 
+# ---- lab 09: one trained step of each network -----------------------------------------
+
+BATCH, TIMES, WIDTH, INNER = 3, 8, 8, 6
+
+
+def trained_step(f, name, parameters, predict, views):
+    """Prediction, loss and gradients on one batch, and all parameters after one step of Adam.  VIEWS shows
+    the parameters as the course has them, in the order it makes them.  Adam's epsilon is large here:
+    the gradient of a key's bias is 0 (softmax does not see it), and 0 / 0 is a matter of rounding."""
+    x, y = rand(BATCH, TIMES, 1), rand(BATCH, 1)
+    adam = torch.optim.Adam(parameters, lr=0.01, eps=1e-4)
+    prediction = predict(x)
+    loss = F.mse_loss(prediction, y)
+    loss.backward()
+    f.put(name + ".x", x)
+    f.put(name + ".y", y)
+    f.put(name + ".prediction", prediction)
+    f.put(name + ".loss", loss)
+    for i, view in enumerate(views(lambda p: p)):
+        f.put("%s.p%d" % (name, i), view)
+    for i, view in enumerate(views(lambda p: p.grad)):
+        f.put("%s.g%d" % (name, i), view)
+    adam.step()
+    for i, view in enumerate(views(lambda p: p)):
+        f.put("%s.after%d" % (name, i), view)
+
+
+def sequence_transformer(f):
+    first, last = torch.nn.Linear(1, WIDTH), torch.nn.Linear(WIDTH, 1)
+    block = torch.nn.TransformerEncoderLayer(WIDTH, 2, INNER, dropout=0.0, activation="relu", batch_first=True)
+    for module in (first, block, last):
+        round_parameters(module)
+    pos, i = np.arange(float(TIMES))[:, None], np.arange(WIDTH // 2)[None, :]
+    table = np.empty((TIMES, WIDTH))
+    table[:, 0::2], table[:, 1::2] = np.sin(pos / 10000 ** (2 * i / WIDTH)), np.cos(pos / 10000 ** (2 * i / WIDTH))
+    places = torch.tensor(table)
+
+    def views(of):
+        attention, (w, b) = block.self_attn, (block.self_attn.in_proj_weight, block.self_attn.in_proj_bias)
+        result = [of(first.weight).T, of(first.bias)]
+        for part in range(3):
+            rows = slice(part * WIDTH, (part + 1) * WIDTH)
+            result += [of(w)[rows].T, of(b)[rows]]
+        result += [of(attention.out_proj.weight).T, of(attention.out_proj.bias), of(block.norm1.weight),
+                   of(block.norm1.bias), of(block.linear1.weight).T, of(block.linear1.bias), of(block.linear2.weight).T,
+                   of(block.linear2.bias), of(block.norm2.weight), of(block.norm2.bias), of(last.weight).T, of(last.bias)]
+        return result
+
+    parameters = [p for module in (first, block, last) for p in module.parameters()]
+    trained_step(f, "transformer", parameters, lambda x: last(block(first(x) + places)[:, -1]), views)
+
+
+def sequence_recurrent(f, kind):
+    module = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind](1, WIDTH, batch_first=True)
+    last = torch.nn.Linear(WIDTH, 1)
+    round_parameters(module)
+    round_parameters(last)
+    if kind != "gru":  # one bias in the course
+        module.bias_hh_l0.requires_grad_(False)
+        module.bias_hh_l0.data.zero_()
+
+    def views(of):
+        result = [of(module.weight_ih_l0).T, of(module.weight_hh_l0).T, of(module.bias_ih_l0)]
+        if kind == "gru":
+            result.append(of(module.bias_hh_l0))
+        return result + [of(last.weight).T, of(last.bias)]
+
+    parameters = [p for p in list(module.parameters()) + list(last.parameters()) if p.requires_grad]
+    trained_step(f, kind, parameters, lambda x: last(module(x)[0][:, -1]), views)
+
+
+def sequence_convolution(f):
+    convolutions = [torch.nn.Conv1d(1, WIDTH, 3), torch.nn.Conv1d(WIDTH, WIDTH, 3)]
+    full, last = torch.nn.Linear(TIMES // 4 * WIDTH, INNER), torch.nn.Linear(INNER, 1)
+    for module in convolutions + [full, last]:
+        round_parameters(module)
+
+    def predict(x):
+        h = x.transpose(1, 2)
+        for convolution in convolutions:
+            h = F.max_pool1d(F.relu(convolution(F.pad(h, (2, 0)))), 2)
+        return last(F.relu(full(h.transpose(1, 2).reshape(BATCH, -1))))
+
+    def views(of):
+        result = []
+        for c in convolutions:  # [out, in, kernel] -> [kernel x in, out]
+            result += [of(c.weight).permute(2, 1, 0).reshape(-1, WIDTH), of(c.bias)]
+        return result + [of(full.weight).T, of(full.bias), of(last.weight).T, of(last.bias)]
+
+    parameters = [p for module in convolutions + [full, last] for p in module.parameters()]
+    trained_step(f, "convolution", parameters, predict, views)
+
+
 def main():
     f = File("ops.txt", 1)
     products(f)
@@ -365,6 +458,12 @@ def main():
     multihead(f)
     encoder_block(f)
     positions(f)
+    f.close()
+    f = File("sequence.txt", 5)
+    sequence_transformer(f)
+    for kind in ("rnn", "lstm", "gru"):
+        sequence_recurrent(f, kind)
+    sequence_convolution(f)
     f.close()
 
 
