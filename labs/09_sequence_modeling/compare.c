@@ -36,10 +36,10 @@ void step_curves(Lab *lab, void *state)
     trace(lab->trace,
           "Six networks learn from the same waves, fresh ones at each step (batches of %d, Adam, rate rising\n"
           "over 5%% of the steps and falling as half a cosine, gradients clipped to norm 1), %d runs each. The\n"
-          "rate of each is the best of 0.005, 0.01, 0.02. All but the lecture's RNN of 64 units have about\n"
-          "the same number of parameters. Once they take the same number of steps, once the same time: the\n"
-          "cost of a step (Transformer = 1) was measured once and is written in study.c; the times of this\n"
-          "run are in timing.tsv.\n\n",
+          "rate of each is the one of 0.005, 0.01, 0.02 with the best mean error over four other runs. All but\n"
+          "the lecture's RNN of 64 units have about the same number of parameters. Once they take the same\n"
+          "number of steps, once the same time: the cost of a step (Transformer = 1) was measured once and is\n"
+          "written in study.c; the times of this run are in timing.tsv.\n\n",
           BATCH, self->runs);
     trace_table(lab->trace, "model\tparameters\trate\tcost of a step\tsteps\tsteps in equal time");
     double least = INFINITY, most = 0;

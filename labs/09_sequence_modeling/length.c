@@ -49,8 +49,9 @@ static void count(Lab *lab)
 {
     trace(lab->trace,
           "Operations of one forward step over a sequence of T values (multiplications and additions), and\n"
-          "how many of them have to wait for one another:\n\n");
-    trace_table(lab->trace, "T\tblock, width 32\tof these for T x T\tin a row\tRNN 112\tin a row\tblock / RNN");
+          "how many steps have to wait for one another:\n\n");
+    trace_table(lab->trace,
+                "T\tblock, width 32\tof these for T x T\tsteps in a row\tRNN 112\tsteps in a row\tblock / RNN");
     for (int i = 0; i < LENGTHS; i++) {
         double t = lengths[i], b = block_operations(t, 32), r = rnn_operations(t, 112);
         trace_row(lab->trace, "%d\t%.0f\t%.0f%%\t1\t%.0f\t%d\t%.2f", lengths[i], b, 100 * 4 * t * t * 32 / b, r,

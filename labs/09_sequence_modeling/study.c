@@ -14,11 +14,11 @@
  * that is measured in the run would make the results depend on the machine. */
 const Competitor competitors[ARMS] = {
     [ARM_TRANSFORMER] = {"Transformer", {.kind = TRANSFORMER, .width = 32}, 0.01, 100},
-    [ARM_RNN64] = {"RNN 64", {.kind = RNN, .width = 64}, 0.005, 48},
-    [ARM_RNN] = {"RNN 112", {.kind = RNN, .width = 112}, 0.005, 132},
-    [ARM_LSTM] = {"LSTM 55", {.kind = LSTM, .width = 55}, 0.01, 228},
-    [ARM_GRU] = {"GRU 64", {.kind = GRU, .width = 64}, 0.01, 170},
-    [ARM_CONVOLUTION] = {"convolution", {.kind = CONVOLUTION, .width = 32, .inner = 59}, 0.005, 86},
+    [ARM_RNN64] = {"RNN 64", {.kind = RNN, .width = 64}, 0.01, 52},
+    [ARM_RNN] = {"RNN 112", {.kind = RNN, .width = 112}, 0.005, 135},
+    [ARM_LSTM] = {"LSTM 55", {.kind = LSTM, .width = 55}, 0.02, 255},
+    [ARM_GRU] = {"GRU 64", {.kind = GRU, .width = 64}, 0.02, 192},
+    [ARM_CONVOLUTION] = {"convolution", {.kind = CONVOLUTION, .width = 32, .inner = 59}, 0.005, 88},
 };
 
 Rng run_rng(const Lab *lab, const char *purpose, int run)
