@@ -232,6 +232,28 @@ static void pack_columns(int k, int columns, Strided b, real *to)
     }
 }
 
+/* A packed matrix is told by strides that no other one has. */
+static bool is_packed(Strided b)
+{
+    return b.row == 0 && b.column == 0;
+}
+
+size_t kernel_packed_size(int n, int k)
+{
+    return (size_t)round_up(n, WIDTH) * k;
+}
+
+Strided kernel_pack(int n, int k, Strided b, real *to)
+{
+    real *at = to;
+    for (int start = 0; start < k; start += DEPTH) {
+        int deep = k - start < DEPTH ? k - start : DEPTH;
+        pack_columns(deep, n, (Strided){b.data + (long)start * b.row, b.row, b.column}, at);
+        at += kernel_packed_size(n, deep);
+    }
+    return (Strided){to, 0, 0};
+}
+
 /* The height of tile I where M rows are cut into tiles as nearly equal as can be. */
 static int tile_height(int m, int i)
 {
@@ -322,14 +344,16 @@ static void product_rows(int part, void *context)
     int first = part * q->rows_each, m = q->m - first < q->rows_each ? q->m - first : q->rows_each;
     int in_place = columns_in_place(q, m);
     bool packed = packs_rows(q);
-    size_t b_size = (size_t)round_up(q->n - in_place, TILE_COLUMNS) * DEPTH;
-    real *b_strips = scratch(b_size + (packed ? (size_t)m * DEPTH : 0)), *a_tiles = b_strips + b_size;
+    size_t b_size = is_packed(q->b) ? 0 : (size_t)round_up(q->n - in_place, TILE_COLUMNS) * DEPTH;
+    real *space = scratch(b_size + (packed ? (size_t)m * DEPTH : 0)), *a_tiles = space + b_size;
     for (int start = 0; start < q->k; start += DEPTH) {
         int deep = q->k - start < DEPTH ? q->k - start : DEPTH;
         Strided a = q->a, b = q->b;
         a.data += (long)first * a.row + (long)start * a.column;
         b.data += (long)start * b.row;
-        pack_columns(deep, q->n - in_place, (Strided){b.data + (long)in_place * b.column, b.row, b.column}, b_strips);
+        const real *b_strips = is_packed(b) ? b.data + kernel_packed_size(q->n, start) : space;
+        if (!is_packed(b))
+            pack_columns(deep, q->n - in_place, (Strided){b.data + (long)in_place * b.column, b.row, b.column}, space);
         if (packed)
             pack_rows(m, deep, a, a_tiles);
         for (int j = 0, columns; j < q->n; j += columns) {

@@ -12,6 +12,7 @@
 #define KERNELS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "real.h"
 
@@ -31,6 +32,11 @@ static inline Strided strided_transposed(const real *data, int columns)
 {
     return (Strided){data, 1, columns};
 }
+
+/* B (k x n) packed for the products below, which then read it where it lies: worth it where
+ * several products use the same B.  TO has room for kernel_packed_size elements. */
+size_t kernel_packed_size(int n, int k);
+Strided kernel_pack(int n, int k, Strided b, real *to);
 
 /* C (m x n, row-major, C_ROW elements from row to row) = A (m x k) B (k x n);
  * with ADD, C += A B.  Uses at most THREADS threads, and one where the work is

@@ -88,6 +88,7 @@ typedef struct {
     int threads;
     real *a;
     Tensor *const *in; /* x, W1, b1, W2, b2, plus */
+    Strided w1, w2;    /* packed; on the way back their transposes */
     real *h, *da;      /* forward: rows_each of h for each thread; backward: rows_together */
     real *y;
     const real *dy;
@@ -116,6 +117,11 @@ static void activate_backward(bool gelu, int n, const real *restrict a, real *re
     }
 }
 
+static Strided packed(Arena *arena, int n, int k, Strided weight)
+{
+    return kernel_pack(n, k, weight, arena_get(arena, kernel_packed_size(n, k) * sizeof(real)));
+}
+
 static int at_most(int n, int most)
 {
     return n < most ? n : most;
@@ -138,10 +144,10 @@ static void feed_forward_part(int part, void *context)
         rows = at_most(f->rows_each, last - row);
         real *a = f->a + (size_t)row * f->inner;
         size_t at_y = (size_t)row * f->out;
-        kernel_linear(rows, f->inner, f->d, strided(f->in[0]->data + (size_t)row * f->d, f->d),
-                      strided(f->in[1]->data, f->inner), f->in[2]->data, NULL, a, f->inner, 1);
+        kernel_linear(rows, f->inner, f->d, strided(f->in[0]->data + (size_t)row * f->d, f->d), f->w1, f->in[2]->data,
+                      NULL, a, f->inner, 1);
         activate(f->gelu, rows * f->inner, a, h);
-        kernel_linear(rows, f->out, f->inner, strided(h, f->inner), strided(f->in[3]->data, f->out), f->in[4]->data,
+        kernel_linear(rows, f->out, f->inner, strided(h, f->inner), f->w2, f->in[4]->data,
                       f->in[5] ? f->in[5]->data + at_y : NULL, f->y + at_y, f->out, 1);
     }
 }
@@ -155,12 +161,10 @@ static void feed_forward_part_backward(int part, void *context)
         size_t row = (size_t)f->first + i;
         real *h = f->h + (size_t)i * inner, *da = f->da + (size_t)i * inner;
         rows = at_most(f->rows_each, last - i);
-        kernel_matmul(rows, inner, out, strided(f->dy + row * out, out), strided_transposed(f->in[3]->data, out), da,
-                      inner, false, 1);
+        kernel_matmul(rows, inner, out, strided(f->dy + row * out, out), f->w2, da, inner, false, 1);
         activate_backward(f->gelu, rows * inner, f->a + row * inner, h, da);
         if (f->dx.at)
-            kernel_matmul(rows, d, inner, strided(da, inner), strided_transposed(f->in[1]->data, inner),
-                          f->dx.at + row * d, d, f->dx.add, 1);
+            kernel_matmul(rows, d, inner, strided(da, inner), f->w1, f->dx.at + row * d, d, f->dx.add, 1);
     }
 }
 
@@ -189,6 +193,8 @@ static void feed_forward_backward(Node *node)
     f->in = node->input;
     f->h = arena_get(tape_arena(node->tape), together * sizeof(real));
     f->da = arena_get(tape_arena(node->tape), together * sizeof(real));
+    f->w1 = packed(tape_arena(node->tape), f->d, f->inner, strided_transposed(f->in[1]->data, f->inner));
+    f->w2 = packed(tape_arena(node->tape), f->inner, f->out, strided_transposed(f->in[3]->data, f->out));
     f->dy = node->output->grad;
     plus_backward(node->output, node->input[5]);
     Part db2 = gradient_part(node->input[4]);
@@ -227,6 +233,8 @@ Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor 
     if (node)
         node->saved = f;
     f->in = inputs;
+    f->w1 = packed(tape_arena(tape), f->inner, f->d, strided(w1->data, f->inner));
+    f->w2 = packed(tape_arena(tape), f->out, f->inner, strided(w2->data, f->out));
     f->y = y->data;
     parallel_for(f->threads, f->threads, feed_forward_part, f);
     return y;

@@ -175,12 +175,23 @@ static void forward_row(const Walk *w, Kind kind, int i, int row, const real *u)
     }
 }
 
+/* W_h or its transpose, packed once where the products of several steps use it. */
+static Strided weight_of(const Walk *w, bool turned, Arena *arena)
+{
+    enum { SEVERAL = 4 };
+    int n = turned ? w->hidden : w->gates, k = turned ? w->gates : w->hidden;
+    Strided weight = turned ? strided_transposed(w->weight->data, k) : strided(w->weight->data, n);
+    if (w->steps < SEVERAL)
+        return weight;
+    return kernel_pack(n, k, weight, arena_get(arena, kernel_packed_size(n, k) * sizeof(real)));
+}
+
 /* A share of the batch, [first, last), which walks through time by itself. */
 typedef struct {
     const Walk *w;
     Kind kind;
-    real *u;            /* GRU, forward: h W_h + b, [B, gates] */
-    const real *turned; /* backward: W_h^T */
+    real *u;        /* GRU, forward: h W_h + b, [B, gates] */
+    Strided weight; /* on the way back its transpose */
     real *da, *du;
 } Rows;
 
@@ -200,12 +211,11 @@ static void walk_forward_rows(int part, void *context)
     for (int i = 0; i < w->steps; i++) {
         size_t at = ((size_t)time_of(w, i) * w->batch + first) * gates;
         Strided h = strided(before(w, i, w->output, w->start) + (size_t)first * w->hidden, w->hidden);
-        Strided weight = strided(w->weight->data, gates);
         if (rows->kind == GRU)
-            kernel_matmul_onto(last - first, gates, w->hidden, h, weight, w->bias->data, 0,
+            kernel_matmul_onto(last - first, gates, w->hidden, h, rows->weight, w->bias->data, 0,
                                rows->u + (size_t)first * gates, gates, 1);
         else
-            kernel_matmul_onto(last - first, gates, w->hidden, h, weight, w->inputs->data + at, gates,
+            kernel_matmul_onto(last - first, gates, w->hidden, h, rows->weight, w->inputs->data + at, gates,
                                w->activation + at, gates, 1);
         if (rows->kind == GRU)
             memcpy(w->activation + at, w->inputs->data + at, (size_t)(last - first) * gates * sizeof(real));
@@ -214,9 +224,9 @@ static void walk_forward_rows(int part, void *context)
     }
 }
 
-static void walk_forward(const Walk *w, Kind kind, real *u)
+static void walk_forward(const Walk *w, Kind kind, real *u, Arena *arena)
 {
-    Rows rows = {.w = w, .kind = kind, .u = u};
+    Rows rows = {.w = w, .kind = kind, .u = u, .weight = weight_of(w, false, arena)};
     parallel_for(w->threads, w->threads, walk_forward_rows, &rows);
 }
 
@@ -279,14 +289,6 @@ static void weight_gradient(const Walk *w, const real *du)
         add_weight_gradient(w, batch, first, du + (size_t)(steps - 1) * batch * w->gates, &dw);
 }
 
-/* W^T, laid out once so that each step reads it along its rows. */
-static const real *transposed_weight(const Walk *w, Arena *arena)
-{
-    real *turned = arena_get(arena, w->weight->size * sizeof(real));
-    kernel_transpose(w->hidden, w->gates, w->weight->data, w->gates, turned, w->hidden);
-    return turned;
-}
-
 static void walk_backward_rows(int part, void *context)
 {
     const Rows *rows = context;
@@ -299,7 +301,7 @@ static void walk_backward_rows(int part, void *context)
         for (int row = first; row < last; row++)
             backward_row(w, rows->kind, i, row, rows->da, rows->du);
         if (dh_before)
-            kernel_matmul(last - first, w->hidden, gates, strided(du, gates), strided(rows->turned, w->hidden),
+            kernel_matmul(last - first, w->hidden, gates, strided(du, gates), rows->weight,
                           dh_before + (size_t)first * w->hidden, w->hidden, true, 1);
     }
 }
@@ -308,7 +310,7 @@ static void walk_backward(Node *node, Kind kind)
 {
     const Walk *w = node->saved;
     size_t step = (size_t)w->batch * w->gates, all = (size_t)w->steps * step;
-    Rows rows = {.w = w, .kind = kind, .turned = transposed_weight(w, tape_arena(node->tape))};
+    Rows rows = {.w = w, .kind = kind, .weight = weight_of(w, true, tape_arena(node->tape))};
     if (w->start)
         gradient_sum(w->start); /* cleared before the threads add to it */
     if (w->start_c)
@@ -392,7 +394,7 @@ Tensor *(op_rnn)(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *start, Sequ
     Node *node = tape_add(tape, "op_rnn", rnn_backward, w->output, (Tensor *[]){inputs, weight, start}, 3);
     if (node)
         node->saved = w;
-    walk_forward(w, RNN, NULL);
+    walk_forward(w, RNN, NULL, tape_arena(tape));
     return w->output;
 }
 
@@ -409,7 +411,7 @@ Tensor *(op_lstm)(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *start, Ten
         node->saved = w;
         tape_second_output(node, w->cells);
     }
-    walk_forward(w, LSTM, NULL);
+    walk_forward(w, LSTM, NULL, tape_arena(tape));
     if (cells)
         *cells = w->cells;
     return w->output;
@@ -422,6 +424,6 @@ Tensor *(op_gru)(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *bias, Tenso
     Node *node = tape_add(tape, "op_gru", gru_backward, w->output, (Tensor *[]){inputs, weight, bias, start}, 4);
     if (node)
         node->saved = w;
-    walk_forward(w, GRU, arena_get(tape_arena(tape), (size_t)w->batch * w->gates * sizeof(real)));
+    walk_forward(w, GRU, arena_get(tape_arena(tape), (size_t)w->batch * w->gates * sizeof(real)), tape_arena(tape));
     return w->output;
 }

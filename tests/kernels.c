@@ -32,6 +32,7 @@ static void compare_products(Rng *rng, int m, int n, int k, int threads)
     real *a = random_numbers(rng, (size_t)m * k), *b = random_numbers(rng, (size_t)k * n);
     real *c = random_numbers(rng, c_size), *fast = memory_new(c_size, sizeof(real), "a test");
     real *plain = memory_new(c_size, sizeof(real), "a test");
+    real *packed = memory_new(kernel_packed_size(n, k), sizeof(real), "a test");
     for (int way = 0; way < 8; way++) {
         Strided left = way & 1 ? strided_transposed(a, m) : strided(a, k);
         Strided right = way & 2 ? strided_transposed(b, k) : strided(b, n);
@@ -43,8 +44,11 @@ static void compare_products(Rng *rng, int m, int n, int k, int threads)
             ck_assert_msg(memcmp(fast, plain, c_size * sizeof(real)) == 0, "%d x %d x %d, way %d, %d threads", m, n, k,
                           way, t);
         }
+        memcpy(fast, c, c_size * sizeof(real));
+        kernel_matmul(m, n, k, left, kernel_pack(n, k, right, packed), fast, c_row, way & 4, threads);
+        ck_assert_msg(memcmp(fast, plain, c_size * sizeof(real)) == 0, "%d x %d x %d, way %d, packed", m, n, k, way);
     }
-    free(a), free(b), free(c), free(fast), free(plain);
+    free(a), free(b), free(c), free(fast), free(plain), free(packed);
 }
 
 START_TEST(product_of_small_sizes)
