@@ -15,8 +15,14 @@ typedef struct {
     /* made on first use */
     struct Stories *corpus;        /* steps 1 to 3: stories.h */
     struct Pretrained *pretrained; /* steps 2 and 3: pretrain.h */
+    struct Mappings *mappings;     /* steps 4 and 5: mapping.h */
+    struct Sums *sums;             /* step 6: sums.h */
 } InContext;
 
 void step_objectives(Lab *lab, void *state); /* steps_objectives.c */
+void step_shots(Lab *lab, void *state);      /* shots.c */
+void step_induction(Lab *lab, void *state);  /* induction.c */
+void step_thought(Lab *lab, void *state);    /* thought.c */
+void step_counts(Lab *lab, void *state);     /* counts.c */
 
 #endif

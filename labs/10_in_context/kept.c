@@ -76,3 +76,21 @@ void kept_save(const Lab *lab, Kept kept)
     free(all.tensor);
     parameters_free(own);
 }
+
+Parameters *kept_together(const Parameters *const *models, int n)
+{
+    Parameters *all = parameters_new();
+    for (int i = 0; i < n; i++)
+        all->capacity += models[i]->n;
+    all->tensor = memory_resize(all->tensor, (size_t)all->capacity, sizeof(Tensor *), "the kept models");
+    for (int i = 0; i < n; i++)
+        for (int t = 0; t < models[i]->n; t++) {
+            enum { MOST_NAME = 128 };
+            Tensor *tensor = all->tensor[all->n++] = arena_get(all->arena, sizeof *tensor);
+            char *name = arena_get(all->arena, MOST_NAME);
+            *tensor = *models[i]->tensor[t];
+            snprintf(name, MOST_NAME, "%d.%s", i, tensor->name);
+            tensor->name = name;
+        }
+    return all;
+}

@@ -22,4 +22,8 @@ typedef struct {
 bool kept_load(const Lab *lab, const InContext *self, Kept kept);
 void kept_save(const Lab *lab, Kept kept);
 
+/* The parameters of N models as one list, named "0.words", "1.words" ...: several
+ * models in one file.  The numbers are the models' own; parameters_free it. */
+Parameters *kept_together(const Parameters *const *models, int n);
+
 #endif

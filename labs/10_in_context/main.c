@@ -8,14 +8,19 @@
  * Look for
  *     masking_counts           BERT's 15 % and 80-10-10, counted
  *     attention_masks          who sees whom: encoder, encoder-decoder, decoder
+ *     shots_and_size           a new mapping in every text: more shots, larger models
+ *     induction_head           two heads that find what A means here
+ *     phase_change             the step of training at which they appear
  *
  * Run
  *     make 10
  *     make 10 ARGS="--step 1"
  *
  * Chapters: steps_objectives.c (with the corpus in stories.c, the objectives in
- * objectives.c, the networks in networks.c, their training in pretrain.c).  kept.c
- * keeps trained models.  The last lab. */
+ * objectives.c, the networks in networks.c, their training in pretrain.c), shots.c
+ * and induction.c (with mapping.c).  model.c is
+ * the Transformer of the later ones, kept.c keeps trained models.  The last lab. */
+#include "mapping.h"
 #include "pretrain.h"
 
 static void begin(Lab *lab, void *state)
@@ -31,12 +36,15 @@ static void end(Lab *lab, void *state)
 {
     InContext *self = state;
     (void)lab;
+    mappings_free(self->mappings);
     pretrained_free(self->pretrained);
     stories_free(self->corpus);
 }
 
 static const LabStep steps[] = {
     {"objectives", "Three ways to make questions out of plain text", step_objectives},
+    {"shots", "Learning from the text alone", step_shots},
+    {"induction", "How it is done: induction heads", step_induction},
     {0},
 };
 
