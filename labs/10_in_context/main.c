@@ -11,6 +11,8 @@
  *     shots_and_size           a new mapping in every text: more shots, larger models
  *     induction_head           two heads that find what A means here
  *     phase_change             the step of training at which they appear
+ *     chain_of_thought         the last digit of a sum, at once and in steps
+ *     parameter_counts         from GPT-1 to GPT-3, computed
  *
  * Run
  *     make 10
@@ -18,10 +20,11 @@
  *
  * Chapters: steps_objectives.c (with the corpus in stories.c, the objectives in
  * objectives.c, the networks in networks.c, their training in pretrain.c), shots.c
- * and induction.c (with mapping.c).  model.c is
+ * and induction.c (with mapping.c), thought.c (with sums.c), counts.c.  model.c is
  * the Transformer of the later ones, kept.c keeps trained models.  The last lab. */
 #include "mapping.h"
 #include "pretrain.h"
+#include "sums.h"
 
 static void begin(Lab *lab, void *state)
 {
@@ -36,6 +39,7 @@ static void end(Lab *lab, void *state)
 {
     InContext *self = state;
     (void)lab;
+    sums_free(self->sums);
     mappings_free(self->mappings);
     pretrained_free(self->pretrained);
     stories_free(self->corpus);
@@ -45,6 +49,8 @@ static const LabStep steps[] = {
     {"objectives", "Three ways to make questions out of plain text", step_objectives},
     {"shots", "Learning from the text alone", step_shots},
     {"induction", "How it is done: induction heads", step_induction},
+    {"thought", "At once, and step by step", step_thought},
+    {"counts", "GPT-1 to GPT-3, counted", step_counts},
     {0},
 };
 
