@@ -37,12 +37,14 @@ typedef struct {
 /* h_t = tanh(x_t W_x + h_{t-1} W_h + b)      y = h_3 w */
 static Tiny tiny_rnn(Tape *tape)
 {
-    Tiny n = {.W_x = tape_variable(tape, "W_x", SHAPE(1, UNITS), (const real[]){1, (real)-0.5}),
-              .W_h = tape_variable(tape, "W_h", SHAPE(UNITS, UNITS),
-                                   (const real[]){(real)0.5, (real)0.25, (real)-1, (real)0.5}),
-              .b = tape_variable(tape, "b", SHAPE(UNITS), (const real[]){0, (real)0.1}),
-              .w = tape_variable(tape, "w", SHAPE(UNITS, 1), (const real[]){1, (real)0.5}),
-              .h[0] = tape_variable(tape, "h_0", SHAPE(1, UNITS), (const real[]){0, 0})};
+    static const real W_x[] = {1, (real)-0.5}, W_h[] = {(real)0.5, (real)0.25, (real)-1, (real)0.5};
+    static const real b[] = {0, (real)0.1}, w[] = {1, (real)0.5}, zero[] = {0, 0};
+    Tiny n = {0};
+    n.W_x = tape_variable(tape, "W_x", SHAPE(1, UNITS), W_x);
+    n.W_h = tape_variable(tape, "W_h", SHAPE(UNITS, UNITS), W_h);
+    n.b = tape_variable(tape, "b", SHAPE(UNITS), b);
+    n.w = tape_variable(tape, "w", SHAPE(UNITS, 1), w);
+    n.h[0] = tape_variable(tape, "h_0", SHAPE(1, UNITS), zero);
     for (int t = 0; t < T; t++) {
         n.x[t] = tape_input(tape, "x", SHAPE(1, 1), wave + t);
         n.a[t] = op_add(tape, op_add(tape, op_matmul(tape, n.x[t], n.W_x), op_matmul(tape, n.h[t], n.W_h)), n.b);
