@@ -8,6 +8,8 @@
  * Look for
  *     masking_counts           BERT's 15 % and 80-10-10, counted
  *     attention_masks          who sees whom: encoder, encoder-decoder, decoder
+ *     pretraining_curves       three models learn from plain text
+ *     finetuning_vs_scratch    few labels, with pretraining and without
  *     shots_and_size           a new mapping in every text: more shots, larger models
  *     induction_head           two heads that find what A means here
  *     phase_change             the step of training at which they appear
@@ -18,10 +20,15 @@
  *     make 10
  *     make 10 ARGS="--step 1"
  *
- * Chapters: steps_objectives.c (with the corpus in stories.c, the objectives in
- * objectives.c, the networks in networks.c, their training in pretrain.c), shots.c
- * and induction.c (with mapping.c), thought.c (with sums.c), counts.c.  model.c is
- * the Transformer of the later ones, kept.c keeps trained models.  The last lab. */
+ *     make 10 ARGS="--step 2 --prompt 'the cook jane'"
+ *     make 10 ARGS="--load"                  with the models that an earlier run has trained
+ *
+ * Chapters: steps_objectives.c and steps_pretraining.c (with the corpus in stories.c,
+ * the objectives in objectives.c, the networks in networks.c, their training in
+ * pretrain.c, what counting reaches in guesses.c), steps_finetuning.c (with
+ * labelled.c and finetune.c), shots.c and induction.c (with mapping.c), thought.c
+ * (with sums.c), counts.c.  model.c is the Transformer of all, kept.c keeps trained
+ * models.  The last lab. */
 #include "mapping.h"
 #include "pretrain.h"
 #include "sums.h"
@@ -29,10 +36,13 @@
 static void begin(Lab *lab, void *state)
 {
     InContext *self = state;
-    self->stories = lab_choose(lab, 9000, 9000);
-    self->tests = lab_choose(lab, 400, 200);
-    self->steps = lab_choose(lab, 800, 100);
-    self->draws = lab_choose(lab, 4, 1);
+    self->stories = 9000;
+    self->tests = lab_choose(lab, 400, 150);
+    self->steps[ENCODER] = lab_choose(lab, 3200, 300);
+    self->steps[ENCODER_DECODER] = lab_choose(lab, 3000, 250);
+    self->steps[DECODER] = lab_choose(lab, 2000, 250);
+    if (self->prompt)
+        pretraining_check_prompt(self->prompt);
 }
 
 static void end(Lab *lab, void *state)
@@ -47,6 +57,8 @@ static void end(Lab *lab, void *state)
 
 static const LabStep steps[] = {
     {"objectives", "Three ways to make questions out of plain text", step_objectives},
+    {"pretraining", "Three models learn from plain text", step_pretraining},
+    {"finetuning", "Few labelled examples, with pretraining and without", step_finetuning},
     {"shots", "Learning from the text alone", step_shots},
     {"induction", "How it is done: induction heads", step_induction},
     {"thought", "At once, and step by step", step_thought},
@@ -59,6 +71,10 @@ int main(int argc, char **argv)
     InContext self = {0};
     const LabOption options[] = {
         {.name = "load", .help = "use the models that an earlier run left in the output folder", .given = &self.load},
+        {.name = "prompt",
+         .value = "TEXT",
+         .help = "step 2: how the generated texts begin (words of the corpus)",
+         .text = &self.prompt},
         {0},
     };
     return lab_main(

@@ -11,7 +11,8 @@ static ModelSettings settings_of(int vocabulary, int layers, bool causal)
                            .layers = layers,
                            .heads = HEADS,
                            .feed_forward = INNER,
-                           .causal = causal};
+                           .causal = causal,
+                           .tied = true};
 }
 
 Model decoder_new(int vocabulary, Rng *rng)

@@ -273,15 +273,28 @@ typedef struct {
     int done;
 } Job;
 
-static const char *const network_name[NETWORKS] = {"encoder", "encoder_decoder", "decoder"};
-static const double network_rate[NETWORKS] = {4e-3, 4e-3, 4e-3};
-static const int network_batch[NETWORKS] = {48, 48, 32};
+static const char *const network_name[NETWORKS] = {"encoder", "encoder-decoder", "decoder"};
+static const int network_batch[NETWORKS] = {24, 16, 16};
+#define RATE 5e-3
 
 static Parameters *parameters_of(Pretrained *all, int network)
 {
     return network == ENCODER           ? all->encoder.model.parameters
            : network == ENCODER_DECODER ? all->spans.reader.parameters
                                         : all->decoder.parameters;
+}
+
+void pretraining_settings(Lab *lab, const InContext *self, const Pretrained *all)
+{
+    const Parameters *parameters[NETWORKS] = {all->encoder.model.parameters, all->spans.reader.parameters,
+                                              all->decoder.parameters};
+    static const char *const objective[NETWORKS] = {"masked words, next sentence", "spans", "next word"};
+    trace_table(lab->trace, "model\tobjective\tparameters\tsteps\tstories a step");
+    for (int i = 0; i < NETWORKS; i++)
+        trace_row(lab->trace, "%s\t%s\t%zu\t%d\t%d", network_name[i], objective[i], parameters_count(parameters[i]),
+                  self->steps[i], network_batch[i]);
+    trace_table_end(lab->trace);
+    trace(lab->trace, "\n");
 }
 
 static void look(Pretrained *all, int network, int number, int step)
@@ -317,9 +330,9 @@ static void train(int network, void *context)
     Rng rng = lab_rng(job->lab, strcat(purpose, network_name[network]));
     Source source = {.stories = job->self->corpus, .batch = network_batch[network], .rng = &rng};
     Parameters *parameters = parameters_of(all, network);
-    Optimiser *adam = adam_new(parameters, (Adam){.rate = network_rate[network]});
+    Optimiser *adam = adam_new(parameters, (Adam){.rate = RATE, .beta2 = 0.99});
     Tape *tape = tape_new(1);
-    int steps = job->self->steps;
+    int steps = job->self->steps[network];
     look(all, network, 0, 0);
     for (int step = 0; step < steps; step++) {
         tape_rewind(tape);
@@ -328,7 +341,7 @@ static void train(int network, void *context)
                                                     : next_word_loss(tape, &all->decoder, &source);
         tape_backward(tape, loss);
         clip_by_norm(parameters, 1);
-        optimiser_set_rate(adam, network_rate[network] * schedule_cosine(step, steps / 20, steps, 0.05));
+        optimiser_set_rate(adam, RATE * schedule_cosine(step, steps / 20, steps, 0.05));
         optimiser_step(adam);
         if ((step + 1) * LOOKS / steps > step * LOOKS / steps) {
             look(all, network, (step + 1) * LOOKS / steps, step + 1);
@@ -344,7 +357,7 @@ static Kept kept_of(Pretrained *all, int network, const InContext *self)
     return (Kept){.name = network_name[network],
                   .parameters = parameters_of(all, network),
                   .record = all->look[network],
-                  .work = self->steps};
+                  .work = self->steps[network]};
 }
 
 static Pretrained *untrained(Lab *lab, InContext *self)

@@ -64,6 +64,8 @@ typedef struct Pretrained {
 } Pretrained;
 Pretrained *pretrained(Lab *lab, InContext *self);
 void pretrained_free(Pretrained *all);
+/* Objectives, sizes and steps as a table. */
+void pretraining_settings(Lab *lab, const InContext *self, const Pretrained *all);
 
 /* Share of the masked words found; *FOLLOWS: of the pairs judged rightly. */
 double encoder_accuracy(const Encoder *encoder, const Questions *questions, double *follows);

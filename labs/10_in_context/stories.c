@@ -12,21 +12,18 @@
 
 static const char *const special[SPECIALS] = {"[PAD]", "[CLS]", "[SEP]",   "[MASK]",  "<X>",
                                               "<Y>",   "<Z>",   "[START]", "[DELIM]", "[EXTRACT]"};
-enum { MEN = 12, FIRST_NAMES = 24, LAST_NAMES = 20, PLACES = 20, THINGS = 12, VERBS = 8, OPINIONS = 8, FEELINGS = 4 };
+enum { MEN = 8, FIRST_NAMES = 16, LAST_NAMES = 12, PLACES = 14, THINGS = 8, VERBS = 6, OPINIONS = 6, FEELINGS = 4 };
 
-static const char *const first_name[FIRST_NAMES] = {
-    "john", "tom",  "paul", "david", "peter", "james", "mark",  "henry", "simon",    "frank",     "oscar", "jordan",
-    "jane", "mary", "anna", "susan", "laura", "emma",  "alice", "julia", "florence", "charlotte", "ruth",  "helen"};
-static const char *const last_name[LAST_NAMES] = {
-    "smith",  "brown",  "kim",  "lee",  "miller", "baker", "cooper",  "fisher",  "young",   "king",
-    "walker", "turner", "park", "hill", "stone",  "wood",  "lincoln", "jackson", "houston", "washington"};
-static const char *const place_name[PLACES] = {"seoul",     "busan",       "tokyo",        "paris",      "london",
-                                               "berlin",    "rome",        "cairo",        "new york",   "new delhi",
-                                               "hong kong", "san jose",    "jordan",       "washington", "lincoln",
-                                               "florence",  "los angeles", "buenos aires", "houston",    "charlotte"};
-static const char *const pleasant[2][OPINIONS] = {
-    {"awful", "bad", "terrible", "poor", "boring", "cheap", "ugly", "horrible"},
-    {"great", "good", "wonderful", "fine", "lovely", "perfect", "splendid", "brilliant"}};
+static const char *const first_name[FIRST_NAMES] = {"john",  "tom",    "paul",     "david", "peter", "james",
+                                                    "henry", "jordan", "jane",     "mary",  "susan", "laura",
+                                                    "emma",  "alice",  "florence", "ruth"};
+static const char *const last_name[LAST_NAMES] = {"smith", "brown", "kim",   "lee",  "miller",  "baker",
+                                                  "young", "park",  "stone", "hill", "lincoln", "washington"};
+static const char *const place_name[PLACES] = {"seoul",  "busan",      "tokyo",     "paris",    "london",
+                                               "cairo",  "new york",   "new delhi", "san jose", "jordan",
+                                               "berlin", "washington", "lincoln",   "florence"};
+static const char *const pleasant[2][OPINIONS] = {{"awful", "bad", "terrible", "poor", "boring", "ugly"},
+                                                  {"great", "good", "wonderful", "fine", "lovely", "perfect"}};
 static const char *const feeling[2][FEELINGS] = {{"sad", "angry", "upset", "gloomy"},
                                                  {"happy", "glad", "proud", "cheerful"}};
 
@@ -37,32 +34,33 @@ static const Topic topic[TOPICS] = {
     {"food",
      "cook",
      "kitchen",
-     {"bread", "soup", "cake", "rice", "pasta", "salad", "fish", "cheese", "pie", "stew", "noodles", "sauce"},
-     {"baked", "cooked", "sliced", "tasted", "fried", "boiled", "served", "stirred"}},
+     {"bread", "soup", "cake", "rice", "pasta", "salad", "pie", "sauce"},
+     {"baked", "cooked", "sliced", "tasted", "fried", "served"}},
     {"sport",
      "player",
      "stadium",
-     {"match", "race", "game", "goal", "cup", "medal", "league", "final", "title", "trophy", "relay", "sprint"},
-     {"won", "lost", "played", "watched", "started", "reached", "entered", "skipped"}},
+     {"match", "race", "game", "cup", "medal", "final", "title", "trophy"},
+     {"won", "lost", "played", "watched", "started", "skipped"}},
     {"money",
      "banker",
      "bank",
-     {"loan", "share", "bond", "fund", "debt", "account", "budget", "salary", "profit", "deposit", "tax", "bill"},
-     {"sold", "bought", "raised", "paid", "signed", "checked", "closed", "moved"}},
+     {"loan", "bond", "fund", "debt", "account", "budget", "tax", "bill"},
+     {"sold", "bought", "raised", "paid", "signed", "checked"}},
     {"music",
      "singer",
      "studio",
-     {"song", "piano", "guitar", "album", "violin", "melody", "drum", "opera", "concert", "flute", "tune", "chorus"},
-     {"sang", "heard", "tuned", "recorded", "practised", "wrote", "composed", "performed"}},
+     {"song", "piano", "guitar", "album", "violin", "melody", "opera", "flute"},
+     {"sang", "heard", "tuned", "recorded", "practised", "composed"}},
 };
 
 /* F L first and last name, E he or she, P place, V verb, N thing, M another one, J
  * job, U venue; by mood: A adjective, O opinion (with "not", its opposite), G feeling. */
 static const char *const template_text[ALL_TEMPLATES] = {
-    "F L V the N in P .",      "in P F L V the N .",   "F L V the A N .",        "the J F L V the N .",
-    "F L V the A N in P .",    "E said the N was O .", "F was in P for the N .", "E left the U in P .",
-    "F L was G about the N .", "the J V the M .",      "L V the M with the N .", "F was in P .",
-    "where was F ?",           "who V the N ?"};
+    "F L V the N in P .",     "F V the N in the U .", "in P F L V the N .",
+    "the J F V the A N .",    "F L V the A N in P .", "the J said the N was O .",
+    "F was in P for the N .", "E left the U in P .",  "E was G about the N .",
+    "E V the M in the U .",   "the J F V the M .",    "F was in P .",
+    "where was F ?",          "who V the N ?"};
 
 struct World {
     Vocab *vocab;
