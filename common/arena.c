@@ -25,7 +25,7 @@ struct Arena {
 static Block *block_new(size_t size)
 {
     Block *block = memory_new(1, sizeof *block, "an arena");
-    block->bytes = memory_new(size, 1, what_for);
+    block->bytes = memory_large(size, what_for);
     block->size = size;
     return block;
 }

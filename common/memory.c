@@ -1,13 +1,15 @@
 /* memory.c: allocation that ends the program with a reason when it fails. */
+#define _GNU_SOURCE
 #include "memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "die.h"
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 1 << 21 };
 
 static size_t bytes_of(size_t count, size_t size, const char *what)
 {
@@ -29,6 +31,19 @@ void *memory_new(size_t count, size_t size, const char *what)
     if (posix_memalign(&memory, ALIGNMENT, bytes) != 0)
         die_out_of_memory(bytes, what);
     return memset(memory, 0, bytes);
+}
+
+void *memory_large(size_t bytes, const char *what)
+{
+    void *memory = NULL;
+    bytes = bytes_of(bytes, 1, what);
+    if (posix_memalign(&memory, bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE, bytes) != 0)
+        die_out_of_memory(bytes, what);
+#ifdef MADV_HUGEPAGE
+    if (bytes >= HUGE_PAGE)
+        madvise(memory, bytes, MADV_HUGEPAGE); /* advice: without it everything works, a little slower */
+#endif
+    return memory;
 }
 
 void *memory_resize(void *old, size_t count, size_t size, const char *what)

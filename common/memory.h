@@ -12,6 +12,10 @@
  * free().  WHAT goes into the message: "the vocabulary". */
 void *memory_new(size_t count, size_t size, const char *what);
 
+/* BYTES for much that is written before it is read: not zeroed, aligned as
+ * memory_new's, and large ones in the large pages of systems that have them. */
+void *memory_large(size_t bytes, const char *what);
+
 /* Like realloc, for arrays that grow: the new part is not zeroed, the alignment
  * is malloc's.  OLD may be NULL (but never from memory_new: its alignment would
  * be lost). */
