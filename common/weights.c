@@ -79,12 +79,14 @@ void weights_save(const char *path, const Parameters *parameters)
     uint64_t length = 0; /* not known yet */
     fwrite(&length, sizeof length, 1, file);
     write_header(file, parameters);
-    for (length = (uint64_t)ftello(file); length % 8; length++) /* the numbers begin at a multiple of 8 */
+    off_t header_end = ftello(file);
+    for (length = (uint64_t)header_end; length % 8; length++) /* the numbers begin at a multiple of 8 */
         fputc(' ', file);
     for (int i = 0; i < parameters->n; i++)
         fwrite(parameters->tensor[i]->data, sizeof(real), parameters->tensor[i]->size, file);
     length -= sizeof length;
-    fseeko(file, 0, SEEK_SET);
+    if (header_end < 0 || fseeko(file, 0, SEEK_SET) != 0)
+        die("cannot write the weights '%s': %s", path, strerror(errno));
     fwrite(&length, sizeof length, 1, file);
     output_close(output);
 }

@@ -230,6 +230,9 @@ static void check_files(const char *folder, const char *good, const char *earlie
         ck_assert_msg(is_new || (is_old && (status || picture)), "%s, status %d: %s is %s", what, status, files[i],
                       is_old ? "the earlier one" : "neither the earlier one nor a whole one");
     }
+    ck_assert_msg(!exists(in(folder, "weights.safetensors")) ||
+                      same(in(folder, "weights.safetensors"), in(good, "weights.safetensors")),
+                  "%s, status %d: the weights are not whole", what, status);
     char *timing = slurp(output(folder, files[TIMING]));
     ck_assert_msg(lines(timing) == 4 && timing[strlen(timing) - 1] == '\n', "%s: timing.tsv is %s", what, timing);
     free(timing);
