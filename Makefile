@@ -22,8 +22,13 @@ OPT_double  = -O2 -g -DREAL_DOUBLE
 OPT_coverage = -O1 -g --coverage
 OPT     ?= $(OPT_$(MODE))
 MACHINE ?= $(if $(filter x86_64 amd64,$(shell uname -m)),-march=$(ARCH) -mprefer-vector-width=512,-mcpu=$(ARCH))
-CFLAGS   = -std=gnu11 $(OPT) $(MACHINE) $(NUMERIC) $(WARNINGS) $(WERROR) -pthread -Icommon
-LDFLAGS  = $(filter -fsanitize% --coverage,$(OPT)) -pthread $(STATIC)
+# Checks that cost nothing measurable; sanitizers have better ones, and without
+# optimisation there are none.
+HARDEN   = $(if $(filter -fsanitize% -O0,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+HARDEN_LINK = $(if $(filter Linux,$(shell uname -s)),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+comma   := ,
+CFLAGS   = -std=gnu11 $(OPT) $(HARDEN) $(MACHINE) $(NUMERIC) $(WARNINGS) $(WERROR) -pthread -Icommon
+LDFLAGS  = $(filter -fsanitize% --coverage,$(OPT)) -pthread $(HARDEN_LINK) $(STATIC)
 LDLIBS   = -lm
 STB      = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I stb))
 CHECK    = $(shell pkg-config --libs check)
@@ -101,7 +106,7 @@ claims: all ## every claim over SEEDS seeds: how many hold, the worst first
 
 # ---- testing -----------------------------------------------------------------
 
-.PHONY: check tests run-tests asan valgrind tsan faults kill9 coverage fuzz
+.PHONY: check tests run-tests asan valgrind tsan faults kill9 coverage mutations fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
 run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) $(if $(ONLY),,all)
 	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
@@ -132,6 +137,9 @@ coverage: ## lines and branches of common/ that the library's tests reach (gcov)
 	@find build/coverage -name '*.gcda' -delete 2>/dev/null; true
 	@$(MAKE) --no-print-directory MODE=coverage ONLY="$(filter-out lab_%,$(TESTS))" run-tests
 	@gcov -b -n build/coverage/common/*.gcda 2>/dev/null | awk -f tests/coverage.awk
+
+mutations: ## the library broken in a hundred ways, one at a time: which ways does no test see?
+	@sh tests/mutations.sh $(ARGS)
 
 KILLS ?= 20
 kill9: all ## every quick lab killed KILLS times (kill -9): no half file, and the next run works

@@ -166,6 +166,21 @@ START_TEST(a_gate_that_is_not_there)
 }
 END_TEST
 
+/* Uniform in -1/sqrt(H) ... 1/sqrt(H), whatever the number of inputs. */
+START_TEST(first_values_of_recurrent_layers)
+{
+    Parameters *parameters = parameters_new();
+    Rng rng = rng_new(3, "weights");
+    Recurrent gru = recurrent_new(parameters, "gru", CELL_GRU, 400, 25, &rng);
+    Tensor *all[] = {gru.input_weight, gru.weight, gru.bias, gru.recurrent_bias};
+    for (int i = 0; i < 4; i++) {
+        Moments m = moments(all[i]);
+        ck_assert(m.low >= (double)(real)-0.2 && m.low < -0.18 && m.high < 0.2 && m.high > 0.18);
+    }
+    parameters_free(parameters);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nn");
@@ -176,5 +191,6 @@ int main(void)
     test_add(suite, "names_of_layers", names_of_layers);
     test_add(suite, "layers_stand_on_the_callers_line", layers_stand_on_the_callers_line);
     test_add(suite, "a_gate_that_is_not_there", a_gate_that_is_not_there);
+    test_add(suite, "first_values_of_recurrent_layers", first_values_of_recurrent_layers);
     return test_run(suite);
 }

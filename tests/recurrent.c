@@ -221,6 +221,27 @@ START_TEST(wrong_gates_are_misuse)
 }
 END_TEST
 
+/* Backwards through a sequence is forwards through the reversed one. */
+START_TEST(reversing_is_reversed_input)
+{
+    for (Kind kind = 0; kind < KINDS; kind++) {
+        Tape *tape = tape_new(1);
+        Model m = model_new(tape, kind, T, B), turned = m;
+        int each = B * gates_of[kind] * H;
+        turned.inputs = tape_variable(tape, "turned", m.inputs->shape, NULL);
+        for (int t = 0; t < T; t++)
+            memcpy(turned.inputs->data + (size_t)t * each, m.inputs->data + (size_t)(T - 1 - t) * each,
+                   each * sizeof(real));
+        Tensor *backwards = fused(tape, kind, &m, (Sequence){NULL, true});
+        Tensor *forwards = fused(tape, kind, &turned, (Sequence){NULL, false});
+        for (int t = 0; t < T; t++)
+            ck_assert_mem_eq(backwards->data + (size_t)t * B * H, forwards->data + (size_t)(T - 1 - t) * B * H,
+                             B * H * sizeof(real));
+        tape_free(tape);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("recurrent");
@@ -229,5 +250,6 @@ int main(void)
     test_add(suite, "two_backward_passes_agree", two_backward_passes_agree);
     test_add(suite, "gradients", gradients);
     test_add_exit(suite, "wrong_gates_are_misuse", wrong_gates_are_misuse, 1);
+    test_add(suite, "reversing_is_reversed_input", reversing_is_reversed_input);
     return test_run(suite);
 }

@@ -94,17 +94,47 @@ START_TEST(below_zero_is_misuse)
 }
 END_TEST
 
-/* Where a quarter of all draws has to be made again: the three thirds of a range
- * of 3/4 2^64 come equally often. */
+/* Of 3/4 2^64 sides, every third would come twice as often if no draw were made again. */
 START_TEST(below_three_quarters_of_all)
 {
     enum { THROWS = 30000 };
     Rng rng = rng_new(3, "many sides");
     int count[3] = {0};
     for (int i = 0; i < THROWS; i++)
-        count[rng_below(&rng, 3ULL << 62) >> 62]++;
+        count[rng_below(&rng, 3ULL << 62) % 3]++;
     for (int i = 0; i < 3; i++)
         ck_assert_double_eq_tol(count[i] / (double)THROWS, 1 / 3.0, 0.012);
+}
+END_TEST
+
+/* Each of the six orders of three things comes equally often. */
+START_TEST(shuffle_is_fair)
+{
+    enum { THROWS = 60000 };
+    Rng rng = rng_new(9, "fair");
+    int count[27] = {0};
+    double chi_square = 0;
+    for (int i = 0; i < THROWS; i++) {
+        int items[] = {0, 1, 2};
+        rng_shuffle(&rng, items, 3);
+        count[9 * items[0] + 3 * items[1] + items[2]]++;
+    }
+    for (int i = 0; i < 27; i++)
+        chi_square += count[i] ? pow(count[i] - THROWS / 6, 2) / (THROWS / 6) : 0;
+    ck_assert_double_lt(chi_square, 20.5); /* 5 degrees of freedom, p = 0.001 */
+}
+END_TEST
+
+START_TEST(streams_differ_by_every_letter)
+{
+    static const char *const names[] = {"data", "date", "fata", "dbta", "adta"};
+    uint64_t first[5];
+    for (int i = 0; i < 5; i++) {
+        Rng rng = rng_new(42, names[i]);
+        first[i] = rng_bits(&rng);
+        for (int j = 0; j < i; j++)
+            ck_assert_uint_ne(first[i], first[j]);
+    }
 }
 END_TEST
 
@@ -119,5 +149,7 @@ int main(void)
     test_add(suite, "shuffle_permutes", shuffle_permutes);
     test_add_exit(suite, "below_zero_is_misuse", below_zero_is_misuse, 1);
     test_add(suite, "below_three_quarters_of_all", below_three_quarters_of_all);
+    test_add(suite, "shuffle_is_fair", shuffle_is_fair);
+    test_add(suite, "streams_differ_by_every_letter", streams_differ_by_every_letter);
     return test_run(suite);
 }

@@ -290,6 +290,22 @@ START_TEST(threads_do_not_change_the_numbers)
 }
 END_TEST
 
+/* Memory that held numbers of the step before is not taken for a gradient. */
+START_TEST(what_the_loss_does_not_depend_on_has_gradient_zero)
+{
+    Tape *tape = tape_new(1);
+    filled(tape_input(tape, "junk", SHAPE(1000), NULL), "junk");
+    tape_rewind(tape);
+    Tensor *x = filled(tape_variable(tape, "x", SHAPE(20), NULL), "x");
+    Tensor *aside = filled(tape_variable(tape, "aside", SHAPE(20), NULL), "aside");
+    Tensor *unused = op_tanh(tape, aside);
+    tape_backward(tape, op_sum(tape, x));
+    for (int i = 0; i < 20; i++)
+        ck_assert(x->grad[i] == 1 && aside->grad[i] == 0 && unused->grad[i] == 0);
+    tape_free(tape);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tape");
@@ -306,5 +322,7 @@ int main(void)
     test_add(suite, "misuse", misuse);
     test_add(suite, "two_tapes_in_two_threads", two_tapes_in_two_threads);
     test_add(suite, "threads_do_not_change_the_numbers", threads_do_not_change_the_numbers);
+    test_add(suite, "what_the_loss_does_not_depend_on_has_gradient_zero",
+             what_the_loss_does_not_depend_on_has_gradient_zero);
     return test_run(suite);
 }
