@@ -1,6 +1,6 @@
 #!/bin/sh
-# mutations.sh [WORD]: breaks the library in each way of tests/mutations.tsv (or
-# in those whose line has WORD), one at a time, in a copy of the tree, and runs
+# mutations.sh [PATTERN]: breaks the library in each way of tests/mutations.tsv (or
+# in those whose line has PATTERN), one at a time, in a copy of the tree, and runs
 # the suites most likely to see it.  Prints those that none has seen: survivors.
 #
 # A line of the list: file, suites ("double:" before one that is built in
@@ -26,7 +26,7 @@ make_one() { # SUITE: build it; where its program is goes to $program
 }
 
 tab=$(printf '\t')
-suites=$(grep -v '^#' "$list" | cut -f 2 | tr ' ' '\n' | sort -u)
+suites=$(grep -v '^#' "$list" | grep -E "${1:-.}" | cut -f 2 | tr ' ' '\n' | sort -u)
 for suite in $suites; do
     make_one "$suite" && timeout 300 "$program" >build/run.log 2>&1 ||
         { echo "without a mutation, $suite fails"; tail -3 build/make.log build/run.log; exit 1; }
@@ -35,18 +35,18 @@ done
 all=0 seen=0 wrong=0
 while IFS=$tab read -r file suites old new what; do
     case $file in '' | '#'*) continue ;; esac
-    case "$file $what" in *"${1:-}"*) ;; *) continue ;; esac
+    echo "$file $what" | grep -Eq "${1:-.}" || continue
     all=$((all + 1))
     if ! OLD=$old NEW=$new awk '{
             for (line = $0; at = index(line, ENVIRON["OLD"]); line = substr(line, at + length(ENVIRON["OLD"]))) found++
             at = index($0, ENVIRON["OLD"])
             print at ? substr($0, 1, at - 1) ENVIRON["NEW"] substr($0, at + length(ENVIRON["OLD"])) : $0
-        } END { exit found != 1 }' "$root/$file" >build/mutant; then
+        } END { exit found != 1 }' "$file" >build/mutant; then
         echo "STALE     $file: $what: its text is not there, or not once: $old"
         wrong=$((wrong + 1))
         continue
     fi
-    cp build/mutant "$file"
+    cp "$file" build/original && cp build/mutant "$file"
     by=
     for suite in $suites; do
         if ! make_one "$suite"; then
@@ -55,7 +55,7 @@ while IFS=$tab read -r file suites old new what; do
         fi
         timeout 100 "$program" >build/run.log 2>&1 || { by=$suite; break; }
     done
-    cp "$root/$file" "$file"
+    cp build/original "$file"
     case $by in
         '') echo "SURVIVES  $file: $what" ; wrong=$((wrong + 1)) ;;
         BROKEN) echo "BROKEN    $file: $what: it does not compile: $(grep -m1 error build/make.log)"; wrong=$((wrong + 1)) ;;
