@@ -189,6 +189,8 @@ static int own_prompt(const World *world, const char *prompt, int *ids)
     if (!prompt)
         return length;
     char **words = text_split(prompt, "--prompt", &n);
+    if (n == 0)
+        die_usage("--prompt: it needs a word");
     if (n > TEXT_MOST / 2)
         die_usage("--prompt: %d words are too many; at most %d", n, TEXT_MOST / 2);
     for (int i = 0; i < n; i++)
