@@ -146,7 +146,11 @@ START_TEST(bad_series)
                 "all numbers are the same");
     ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", series_from(20001, swing), NULL, NULL)), "more than 20000");
     ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", "--series=/nowhere/at/all", NULL, NULL)), "cannot open");
-    ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", "--series=/", NULL, NULL)), "cannot read");
+    ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", "--series=/", NULL, NULL)), "is a folder");
+    char option[600];
+    snprintf(option, sizeof option, "--series=%s/pipe", folder);
+    ck_assert_int_eq(mkfifo(strchr(option, '=') + 1, 0600), 0);
+    ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", option, NULL, NULL)), "a device or a pipe");
 }
 END_TEST
 

@@ -67,6 +67,10 @@ static void show(Lab *lab, const Ablation *all)
         mean[v + 1] = (real)s.mean;
     }
     trace_table_end(lab->trace);
+    trace(
+        lab->trace,
+        "\nWithout positions the values are a bag, and a bag has no frequency. One head is one look, which cannot be\n"
+        "at the value before the last and at all the others too; how many heads there are changes no matrix's size.\n");
     Figure *figure = figure_begin(lab->figures, "ablation", "The Transformer, one part changed");
     Panel *panel = figure_panel(figure, NULL, NULL, "mean squared error");
     panel_log_y(panel);

@@ -340,6 +340,10 @@ void step_beyond(Lab *lab, void *state)
     Horizon horizon = {.self = self, .waves = self->tests / 2};
     parallel_for(lab->threads, ARMS, run_horizon, &horizon);
     tell_horizon(lab, &horizon);
+    trace(
+        lab->trace,
+        "\nA prediction's own error is noise in the next input: whoever multiplies noise (the first table) does so at\n"
+        "every step here. The best one value ahead need not be the best twenty ahead.\n");
     draw_horizon(lab, &horizon);
     Figure *figure = figure_begin(lab->figures, "beyond", "Beyond what was trained");
     figure_layout(figure, 3, 560, 560);

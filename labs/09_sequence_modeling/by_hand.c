@@ -119,10 +119,10 @@ static real sigmoid(real x)
 }
 
 /* One unit as a layer of nn: gates' weights of x, of h, and biases in the layer's order. */
-static Recurrent one_unit(Parameters *p, CellKind kind, int gates, const real *of_x, const real *of_h, const real *bias)
+static Recurrent one_unit(Parameters *p, CellKind kind, int gates, const real *of_x, const real *of_h, const real *bias,
+                          Rng *overwritten)
 {
-    Rng rng = rng_new(1, "overwritten");
-    Recurrent layer = recurrent_new(p, "cell", kind, 1, 1, &rng);
+    Recurrent layer = recurrent_new(p, "cell", kind, 1, 1, overwritten);
     for (int g = 0; g < gates; g++) {
         layer.input_weight->data[g] = of_x[g];
         layer.weight->data[g] = of_h[g];
@@ -158,7 +158,8 @@ static double lstm(Lab *lab, Tape *tape, Parameters *p)
         trace(lab->trace, "    c_%d = f c_%d + i g = %.4f      h_%d = o tanh(c_%d) = %.4f\n", t, t - 1, (double)c, t, t,
               (double)h);
     }
-    Recurrent layer = one_unit(p, CELL_LSTM, 4, wx, wh, b);
+    Rng rng = rng_new(1, "overwritten");
+    Recurrent layer = one_unit(p, CELL_LSTM, 4, wx, wh, b, &rng);
     return fabs((double)h - layer_says(tape, &layer, wave + 1, 2));
 }
 
@@ -175,7 +176,8 @@ static double gru(Lab *lab, Tape *tape, Parameters *p)
         trace_equation(lab->trace, HERE, "r = %.4f  z = %.4f  n = %.4f", (double)r, (double)z, (double)n);
         trace(lab->trace, "    h_%d = (1 - z) n + z h_%d = %.4f\n", t, t - 1, (double)h);
     }
-    Recurrent layer = one_unit(p, CELL_GRU, 3, wx, wh, b);
+    Rng rng = rng_new(1, "overwritten");
+    Recurrent layer = one_unit(p, CELL_GRU, 3, wx, wh, b, &rng);
     return fabs((double)h - layer_says(tape, &layer, wave + 1, 2));
 }
 

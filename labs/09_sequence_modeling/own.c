@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "die.h"
 #include "maths.h"
@@ -34,6 +35,11 @@ static void read_series(Modeling *self, const char *path)
 {
     char *text = NULL;
     size_t capacity = 0;
+    struct stat status;
+    if (stat(path, &status) != 0)
+        die("cannot open %s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode)) /* before fopen, which would wait for a pipe's writer */
+        die("%s: is %s, not a file of numbers", path, S_ISDIR(status.st_mode) ? "a folder" : "a device or a pipe");
     FILE *file = fopen(path, "r");
     if (!file)
         die("cannot open %s: %s", path, strerror(errno));
@@ -177,7 +183,7 @@ static void one_method(int method, void *context)
     const Modeling *self = own->self;
     if (method == LINEAR)
         fit_linear(own);
-    if (method >= OWN_RNN) {
+    if (method == OWN_RNN || method == OWN_TRANSFORMER) {
         Arm arm = method == OWN_RNN ? ARM_RNN64 : ARM_TRANSFORMER;
         Rng weights = run_rng(own->lab, "own weights", method), rng = run_rng(own->lab, "own windows", method);
         Training training = study_training(arm, OWN_STEPS);
