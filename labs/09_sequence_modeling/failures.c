@@ -64,8 +64,8 @@ static void tell_first_run(Lab *lab, const Rates *all)
     const Outcome *o = &all->outcome[PLAIN][0];
     int n = o->steps + 1 < RATE_STEPS ? o->steps + 1 : RATE_STEPS;
     trace(lab->trace,
-          "A rate too high. The Transformer of step 3 by plain gradient descent at a rate of %.1f. The loss of the\n"
-          "first run, step by step:\n\n   ",
+          "A rate too high. The Transformer of step 3 by plain gradient descent at a rate of %.1f. The loss of\n"
+          "the first run, step by step:\n\n   ",
           TOO_HIGH);
     for (int i = 0; i < n && i < 12; i++)
         if (isfinite(all->loss[PLAIN][i])) /* how NaN is printed differs between systems */
@@ -74,14 +74,14 @@ static void tell_first_run(Lab *lab, const Rates *all)
             trace(lab->trace, " not finite");
     trace(lab->trace, "\n\n");
     if (o->diverged)
-        trace(
-            lab->trace,
-            "After %d updates the loss is not finite, and training stops: a backward step from here would make every\n"
-            "weight NaN. (tape_backward ends a program that tries. Here the loss is looked at before.) Going through\n"
-            "the tape from its start, the first tensor with a number that is not finite is '%s', made at %s:%d: a\n"
-            "product of weights that an update of norm %.0e has thrown far off. Each update overshoots\n"
-            "the valley by more than it came: the slope on the other side is steeper, and the next step longer.\n\n",
-            o->steps, o->tensor, where_file(o->where), o->where.line, TOO_HIGH * o->largest_norm);
+        trace(lab->trace,
+              "After %d updates the loss is not finite, and training stops: a backward step from here would make\n"
+              "every weight NaN. (tape_backward ends a program that tries. Here the loss is looked at before.) Going\n"
+              "through the tape from its start, the first tensor with a number that is not finite is\n"
+              "'%s', made at %s:%d: a product of weights that an update of norm %.0e has thrown\n"
+              "far off. Each update overshoots the valley by more than it came: the slope on the other side is\n"
+              "steeper, and the next step longer.\n\n",
+              o->steps, o->tensor, where_file(o->where), o->where.line, TOO_HIGH * o->largest_norm);
 }
 
 static void tell_rates(Lab *lab, const Rates *all)
