@@ -44,7 +44,7 @@ static double difference_from_own(Lab *lab)
 {
     static const ModelSettings own[] = {
         {.vocabulary = 16, .positions = 33, .d = 32, .layers = 2, .heads = 4, .feed_forward = 64, .causal = true},
-        {.vocabulary = 14, .positions = 26, .d = 48, .layers = 2, .heads = 4, .feed_forward = 96, .causal = true},
+        {.vocabulary = 11, .positions = 26, .d = 48, .layers = 2, .heads = 4, .feed_forward = 96, .causal = true},
         {.vocabulary = 150, .positions = 40, .d = 48, .layers = 3, .heads = 4, .tied = true},
         {.vocabulary = 1000, .positions = 64, .d = 64, .layers = 4, .heads = 8}};
     double most = 0;
@@ -88,8 +88,8 @@ static double difference_of_block(Lab *lab)
 #define POOLER(d) ((d) * (d) + (d)) /* BERT: a linear layer over [CLS] */
 
 static const Configuration known[] = {
-    {"Transformer (base)", 2017.4, 37000, 0, 0, 512, 6, 2048, 6, false, false, 0, 65e6, "Vaswani 2017, table 3"},
-    {"Transformer (big)", 2017.4, 37000, 0, 0, 1024, 6, 4096, 6, false, false, 0, 213e6, "Vaswani 2017, table 3"},
+    {"Orig. base", 2017.4, 37000, 0, 0, 512, 6, 2048, 6, false, false, 0, 65e6, "Vaswani 2017, table 3"},
+    {"Orig. big", 2017.4, 37000, 0, 0, 1024, 6, 4096, 6, false, false, 0, 213e6, "Vaswani 2017, table 3"},
     {"GPT-1", 2018.4, 40478, 512, 0, 768, 12, 3072, 0, false, false, 0, 117e6, "Radford 2019, table 2"},
     {"BERT-base", 2018.8, 30522, 512, 2, 768, 12, 3072, 0, false, false, NORM(768) + POOLER(768), 110e6,
      "Devlin 2019, section 3"},

@@ -13,7 +13,7 @@
  *     shots_and_size           a new mapping in every text: more shots, larger models
  *     induction_head           two heads that find what A means here
  *     phase_change             the step of training at which they appear
- *     chain_of_thought         the last digit of a sum, at once and in steps
+ *     chain_of_thought         a sum modulo 7, at once and in steps
  *     parameter_counts         from GPT-1 to GPT-3, computed
  *
  * Run

@@ -16,7 +16,7 @@ enum { BATCH = 24, WIDTH = 48, MOST_TESTS = 300 };
 
 /* ---- texts ------------------------------------------------------------------------ */
 
-/* s_k = (s_(k-1) + a_k) mod 10 */
+/* s_k = (s_(k-1) + a_k) mod 7 */
 void sum_text(Rng *rng, int n, Form form, int sign, int *ids)
 {
     int sum = 0, place = ASKS + 1;
@@ -34,8 +34,7 @@ void sum_text(Rng *rng, int n, Form form, int sign, int *ids)
 
 const char *sum_print(const int *ids, char text[SUM_TEXT])
 {
-    static const char *const word[SUM_WORDS] = {"0", "1", "2", "3", "4", "5",      "6",
-                                                "7", "8", "9", "_", "=", "think:", "."};
+    static const char *const word[SUM_WORDS] = {"0", "1", "2", "3", "4", "5", "6", "_", "=", "think:", "."};
     int length = 0;
     text[0] = 0;
     for (int i = 0; i < SUM_PLACES; i++) {
@@ -260,6 +259,8 @@ Sums *sums(Lab *lab, InContext *self)
         return self->sums;
     Sums *all = memory_new(1, sizeof *all, "the models of the sums");
     all->steps[ON_BOTH] = lab_choose(lab, 1000, 350);
+    all->steps[ON_STEPS] = lab_choose(lab, 500, 350);
+    all->steps[ON_ANSWERS] = (int)(sums_work(all, ON_STEPS) / (BATCH * words_of(ON_ANSWERS, false)) + 0.5);
     all->tests = lab_choose(lab, MOST_TESTS, 200);
     for (int kind = 0; kind < ON_BOTH; kind++) /* as many words in training as the one with both forms */
         all->steps[kind] = (int)(sums_work(all, ON_BOTH) / (BATCH * words_of(kind, false)) + 0.5);

@@ -1,9 +1,11 @@
-/* sums.h: the task of step 6: the last digit of a sum, at once or step by step.
+/* sums.h: the task of step 6: a sum of days, counted by the week (modulo 7), at
+ * once or step by step.
  *
- *     3 9 5 8 = 5 .                          the answer at once
- *     3 9 5 8 think: 2 7 5 .                 the last digit of each partial sum; the last is the answer
- *     2 6 7 = 8 5 .   3 9 5 8 = 2 7 5 .      an example before the question, answered in steps
+ *     3 6 5 1 = 1 .                          the answer at once
+ *     3 6 5 1 think: 2 0 1 .                 each partial sum modulo 7; the last is the answer
+ *     2 6 4 = 1 5 .   3 6 5 1 = 2 0 1 .      an example before the question, answered in steps
  *
+ * (Seven is prime: modulo 10 a model can at least learn odd and even.)
  * A text has one width for 2 to 6 terms: places without a term, and those behind
  * the end, hold a blank. */
 #ifndef SUMS_H
@@ -13,10 +15,10 @@
 #include "model.h"
 
 enum {
-    DIGITS = 10,
+    DIGITS = 7,
     LEAST_TERMS = 2,
     MOST_TERMS = 6,
-    BLANK = DIGITS, /* words: the ten digits, and these */
+    BLANK = DIGITS, /* words: the digits, and these */
     EQUALS_SIGN,
     THINK,
     END,
@@ -30,7 +32,7 @@ typedef enum { AT_ONCE, IN_STEPS } Form;
 /* One text of N terms with its answer in FORM, behind SIGN. */
 void sum_text(Rng *rng, int n, Form form, int sign, int *ids);
 
-/* "3 9 5 8 think: 2 7 5 ." without blanks, into TEXT, which is the result. */
+/* "3 6 5 1 think: 2 0 1 ." without blanks, into TEXT, which is the result. */
 enum { SUM_TEXT = 80 };
 const char *sum_print(const int *ids, char text[SUM_TEXT]);
 
