@@ -385,7 +385,7 @@ static void product_rows(int part, void *context)
 static void share_rows(Product *product, int threads)
 {
     enum {
-        WORTH_SHARING = 1 << 19, /* multiply-adds: some microseconds; below, waking a thread costs more */
+        WORTH_SHARING = 1 << 21, /* multiply-adds: tens of microseconds; below, one thread is as fast */
         MOST_ROWS = 960          /* of A at a time, so that they stay in the second cache */
     };
     int m = product->m;

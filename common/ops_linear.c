@@ -210,7 +210,10 @@ static void feed_forward_backward(Node *node)
 Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor *w2, Tensor *b2, bool gelu,
                           Tensor *plus)
 {
-    enum { SECOND_CACHE = 1 << 15 }; /* numbers of one block of the inner layer: 128 kB of floats */
+    enum {
+        SECOND_CACHE = 1 << 15, /* numbers of one block of the inner layer: 128 kB of floats */
+        WORTH_SHARING = 1 << 18 /* numbers of the inner layer */
+    };
     Shape inner = linear_shape(tape, "op_feed_forward", x, x->shape, w1, b1);
     Shape shape = linear_shape(tape, "op_feed_forward", x, inner, w2, b2);
     check_plus(tape, "op_feed_forward", plus, shape);
@@ -222,8 +225,8 @@ Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor 
                        .out = w2->shape.dim[1],
                        .gelu = gelu,
                        .threads = tape_threads(tape)};
-    if ((double)f->rows * f->inner < SECOND_CACHE || f->threads < 1)
-        f->threads = 1; /* too little to share */
+    if ((double)f->rows * f->inner < WORTH_SHARING || f->threads < 1)
+        f->threads = 1;
     f->rows_each = at_most(SECOND_CACHE / (f->inner + 1) / 12 * 12 + 12, f->rows);
     f->rows_together = f->threads > 1 ? 8 * f->threads * f->rows_each : f->rows_each;
     f->a = arena_get(tape_arena(tape), (size_t)f->rows * f->inner * sizeof(real));

@@ -162,7 +162,7 @@ static void layer_norm_backward(Node *node)
 
 Tensor *(op_layer_norm)(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real epsilon)
 {
-    enum { WORTH_SHARING = 1 << 15 };
+    enum { WORTH_SHARING = 1 << 17 };
     char a[SHAPE_TEXT], b[SHAPE_TEXT], c[SHAPE_TEXT];
     int n = tensor_columns(x);
     if (x->shape.rank < 1 || n < 1 || !shapes_equal(gain->shape, SHAPE(n)) || !shapes_equal(bias->shape, SHAPE(n)))

@@ -371,7 +371,7 @@ static Walk *walk_new(Tape *tape, const char *operation, int gates_per_unit, Ten
                 .weight = weight,
                 .bias = bias,
                 .start = start};
-    enum { WORTH_SHARING = 1 << 20 }; /* multiply-adds of one product over all steps */
+    enum { WORTH_SHARING = 1 << 24 }; /* multiply-adds of one product over all steps */
     double work = (double)w->steps * w->batch * w->hidden * w->gates;
     w->threads = work < WORTH_SHARING || w->threads < 1 ? 1 : w->threads;
     w->threads = w->threads < w->batch ? w->threads : w->batch > 0 ? w->batch : 1;
