@@ -198,10 +198,14 @@ static void relu_forward(size_t n, const real *x, real *y)
 
 static void relu_backward(Node *node)
 {
-    const Tensor *y = node->output;
+    size_t n = node->output->size;
+    const real *y = node->output->data, *dy = node->output->grad;
     Part dx = gradient_part(node->input[0]);
-    for (size_t i = 0; i < y->size; i++)
-        dx.at[i] = (dx.add ? dx.at[i] : 0) + (y->data[i] > 0 ? y->grad[i] : 0);
+    for (size_t i = 0; i < n; i++) {
+        real passed = dy[i]; /* read in any case, so that this becomes vector code */
+        passed = y[i] > 0 ? passed : 0;
+        dx.at[i] = (dx.add ? dx.at[i] : 0) + passed;
+    }
 }
 
 Tensor *(op_relu)(Tape *tape, Tensor *x)
