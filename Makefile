@@ -209,7 +209,13 @@ golden: all ## rewrite the expected traces and the handouts' figures
 	    $(BUILD)/labs/$$lab --quiet --out $(OUT) || exit 1; cp $(OUT)/$$lab/*.png docs/figures/$$lab/; done
 
 .PHONY: tidy book clean help
-tidy: ## static analysis: cppcheck and clang-tidy
+# Of what gcc's analyser says, three kinds are left out, for gcc 12 is wrong each
+# time: it loses a bool that is copied from a bit (struct Part), takes for leaked
+# what a child has open when it ends (gnuplot.c), and for NULL what the callers
+# have excluded (the first bars of a panel of bars, an entry drawn before).
+ANALYZER = -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Wno-analyzer-malloc-leak -Wno-analyzer-null-dereference
+
+tidy: ## static analysis: cppcheck, gcc -fanalyzer and clang-tidy
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=nullPointer --suppress=nullPointerRedundantCheck \
 	    --suppress=nullPointerArithmeticRedundantCheck --suppress=ctunullpointer --error-exitcode=1 -Icommon common labs
 	clang-tidy --quiet --warnings-as-errors='*' common/*.c $(wildcard labs/*.c labs/*/*.c) -- $(CFLAGS) $(STB)

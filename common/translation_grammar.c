@@ -253,9 +253,9 @@ static int put_english(Writer *writer, const char *word)
 static void put_french(Writer *writer, const char *word, FrenchKind kind, int aligned, int governed)
 {
     Pair *pair = writer->pair;
-    int at = pair->target_length++;
-    if (at == TRANSLATION_FRENCH)
+    if (pair->target_length == TRANSLATION_FRENCH)
         die_misuse(HERE, "a French sentence has more than %d words", TRANSLATION_FRENCH);
+    int at = pair->target_length++;
     pair->target[at] = (int16_t)vocab_find(writer->french, word);
     pair->aligned[at] = (int8_t)aligned;
     pair->governed[at] = (int8_t)governed;

@@ -32,6 +32,7 @@ static inline void test_add(Suite *suite, const char *name, const TTest *test)
 static inline void test_add_exit(Suite *suite, const char *name, const TTest *test, int status)
 {
     TCase *test_case = tcase_create(name);
+    tcase_set_timeout(test_case, 300);
     tcase_add_exit_test(test_case, test, status);
     suite_add_tcase(suite, test_case);
 }
