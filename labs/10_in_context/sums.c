@@ -233,7 +233,7 @@ static void make_models(Lab *lab, const InContext *self, Sums *all)
         each[kind] = all->model[kind].parameters;
     }
     Parameters *together = kept_together(each, SUM_MODELS);
-    Kept kept = {.name = "sums", .parameters = together, .work = all->steps[ON_BOTH]};
+    Kept kept = {.name = "sums", .parameters = together, .work = all->steps[ON_ANSWERS] + 10000.0 * all->steps[ON_BOTH]};
     Training training = {.lab = lab, .all = all};
     pthread_mutex_init(&training.lock, NULL);
     if (!kept_load(lab, self, kept)) {
@@ -259,11 +259,9 @@ Sums *sums(Lab *lab, InContext *self)
         return self->sums;
     Sums *all = memory_new(1, sizeof *all, "the models of the sums");
     all->steps[ON_BOTH] = lab_choose(lab, 1000, 350);
-    all->steps[ON_STEPS] = lab_choose(lab, 500, 350);
+    all->steps[ON_STEPS] = lab_choose(lab, 800, 350);
     all->steps[ON_ANSWERS] = (int)(sums_work(all, ON_STEPS) / (BATCH * words_of(ON_ANSWERS, false)) + 0.5);
     all->tests = lab_choose(lab, MOST_TESTS, 200);
-    for (int kind = 0; kind < ON_BOTH; kind++) /* as many words in training as the one with both forms */
-        all->steps[kind] = (int)(sums_work(all, ON_BOTH) / (BATCH * words_of(kind, false)) + 0.5);
     make_models(lab, self, all);
     return self->sums = all;
 }
