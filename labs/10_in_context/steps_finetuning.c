@@ -281,6 +281,15 @@ static void claim_all(Lab *lab, const Finetuning *all)
                15);
     claim_gain(lab, all, "entities-16", "entities, 16 labelled sentences: pretrained minus from scratch (points of F1)",
                ENTITIES, 1, 8);
+    claim(lab->claims, (Claim){.id = "sentiment-not-helped",
+                               .statement = "it does not help everywhere: on sentiment with 128 labelled sentences the "
+                                            "pretrained network is behind one from scratch (difference in points)",
+                               .source = "lecture: pretraining, then fine-tuning",
+                               .measured = ahead(all, SENTIMENT, 2, FROM_SCRATCH),
+                               .test = BELOW,
+                               .bound = 0,
+                               .corrects = true,
+                               .skipped = lab->quick ? "pretraining is too short" : NULL});
     claim(lab->claims,
           (Claim){.id = "more-than-embeddings",
                   .statement = "what is transferred is more than word vectors: all layers minus word "
