@@ -21,7 +21,6 @@ START_TEST(claims_hold_over_seeds)
     static const char *const seeds[] = {"8101", "8102"};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
         char *claims = ledger_of(seeds[i]);
-        check_verdict(claims, "recurrent-wins", "corrects");
         check_verdict(claims, "small-rnn-wins-in-time", "corrects");
         check_verdict(claims, "not-monotone", "corrects");
         check_verdict(claims, "second-order-exact", "holds");

@@ -292,7 +292,8 @@ static void claim_ranges(Lab *lab, const Trial *frequency, const Trial *length)
                                             "that of repeating the last value)",
                                .measured = recurrent / length->error[REPEAT_LAST][4],
                                .test = AT_MOST,
-                               .bound = 0.1});
+                               .bound = 0.1,
+                               .skipped = lab->quick ? "the models are trained for too few steps" : NULL});
 }
 
 static void claim_horizon(Lab *lab, const Horizon *horizon)
