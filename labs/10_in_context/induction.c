@@ -238,7 +238,7 @@ static void draw_jumps(Lab *lab, const Mappings *all)
                   {LOOKED, "in-context score: late loss - early loss"},
                   {LOOK_ACCURACY, "accuracy at 13 to 16 shots"}};
     Figure *figure = figure_begin(lab->figures, "phase_change", "The jump: from one kind of reader to another");
-    figure_layout(figure, 2, 720, 480);
+    figure_layout(figure, 2, 580, 410);
     for (int p = 0; p < 4; p++) {
         Panel *panel = figure_panel(figure, panels[p].title, "training step", NULL);
         panel_key(panel, p < 2 ? KEY_NONE : KEY_BELOW);
