@@ -161,8 +161,8 @@ static void agreements(Lab *lab, Seq2Seq *self)
         "\nContent words look where they come from. Articles need a noun's gender, but annotations read both ways "
         "have\n"
         "it at \"the\" already, so most look there. \"a\" and \"ont\" bring nothing of their own: the decoder's state\n"
-        "knows the number, it does not matter where they look, and mostly it is the word before the verb. Model 1\n"
-        "has no idea of place: of two equal words it always takes the first.\n");
+        "knows the number, and it does not matter where they look. Model 1 has no idea of place: of two equal words\n"
+        "it always takes the first.\n");
     claim(lab->claims,
           (Claim){.id = "alignment-content",
                   .source = "Bahdanau 2015, figure 3",

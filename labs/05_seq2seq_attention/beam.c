@@ -214,6 +214,12 @@ static void watch(void *context, int step, const Candidate *candidates, int n)
     tree->steps = step + 1;
 }
 
+/* Rank 0, the best, stands on top. */
+static real height(int rank)
+{
+    return (real)(SHOWN - rank);
+}
+
 /* The lines to kept (or dropped) candidates as one series with gaps: from behind
  * the word of the hypothesis that goes on to the new node. */
 static int edges(const Tree *tree, bool kept, real *x, real *y)
@@ -222,8 +228,8 @@ static int edges(const Tree *tree, bool kept, real *x, real *y)
     for (int t = 1; t < tree->steps; t++)
         for (int i = 0; i < tree->nodes[t]; i++)
             if (tree->node[t][i].kept == kept) {
-                const real xs[3] = {(real)t + (real)0.68, (real)t + 1, (real)NAN};
-                const real ys[3] = {(real)tree->node[t][i].from + 1, (real)i + 1, (real)NAN};
+                const real xs[3] = {(real)t + (real)0.7, (real)t + 1, (real)NAN};
+                const real ys[3] = {height(tree->node[t][i].from), height(i), (real)NAN};
                 memcpy(x + n, xs, sizeof xs);
                 memcpy(y + n, ys, sizeof ys);
                 n += 3;
@@ -231,27 +237,27 @@ static int edges(const Tree *tree, bool kept, real *x, real *y)
     return n;
 }
 
-/* Nodes at (step, rank). */
+/* A node for each candidate, a column for each step. */
 static void draw_tree(Lab *lab, const Tree *tree)
 {
     enum { MOST = TREE_STEPS * SHOWN };
     Figure *figure = figure_begin(lab->figures, "beam_tree", "Beam search, k = 2: two are kept, the rest dropped");
     figure_layout(figure, 1, 1600, 460);
-    Panel *panel = figure_panel(figure, NULL, "step", "rank");
+    Panel *panel = figure_panel(figure, NULL, "step", "the best on top");
     real x[3 * MOST], y[3 * MOST];
     char label[MOST][64];
     const char *words[MOST];
     int n = 0;
     panel_key(panel, KEY_NONE);
     panel_range_x(panel, 0.8, tree->steps + 1);
-    panel_range_y(panel, SHOWN + 0.5, 0.5);
+    panel_range_y(panel, 0.5, SHOWN + 0.5);
     panel_line(panel, "kept", x, y, edges(tree, true, x, y));
     panel_reference(panel, "dropped", x, y, edges(tree, false, x, y));
     for (int t = 0; t < tree->steps; t++)
         for (int i = 0; i < tree->nodes[t]; i++, n++) {
             const Hypothesis *h = &tree->node[t][i].extended;
             x[n] = (real)t + 1;
-            y[n] = (real)i + 1;
+            y[n] = height(i);
             snprintf(label[n], sizeof label[n], "%s %.1f", last_word(tree->vocab, h), h->log_p);
             words[n] = label[n];
         }

@@ -147,21 +147,21 @@ static ModelId id_of_score(const Seq2Seq *self)
     return strcmp(self->score, "concat") == 0 ? WITH_CONCAT : WITH_DOT;
 }
 
-/* Trained, or with --load read from the file that an earlier run left. */
+/* Trained, and left in a file; or with --load read from the file that an earlier run left. */
 Model *main_model(Lab *lab, Seq2Seq *self)
 {
     ModelId id = id_of_score(self);
     char path[512];
     snprintf(path, sizeof path, "%s/%s%s.safetensors", lab->folder, self->score, lab->quick ? "_quick" : "");
-    if (self->model[id])
-        return self->model[id];
-    if (self->load) {
+    if (self->load && !self->model[id]) {
         Model *model = untrained(lab, self, id);
         weights_load(path, model->parameters);
-        return self->model[id] = model;
+        self->model[id] = model;
+    } else if (!self->load && !self->saved) {
+        models_need(lab, self, &id, 1);
+        weights_save(path, self->model[id]->parameters);
+        self->saved = true;
     }
-    models_need(lab, self, &id, 1);
-    weights_save(path, self->model[id]->parameters);
     return self->model[id];
 }
 

@@ -42,6 +42,7 @@ typedef struct {
     int beam;
     const char *score;
     bool load, words;
+    bool saved; /* the model of --score is in its file */
     /* set by main.c */
     int pairs, longest, brief; /* training pairs; the longest, and the longest of the short ones */
     int wide, narrow, embedding;
