@@ -74,7 +74,7 @@ END_TEST
 
 START_TEST(other_scores)
 {
-    static const char *const scores[] = {"--score=dot", "--score=concat"};
+    static const char *const scores[] = {"--score=general", "--score=concat"};
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(run_lab("42", "--step=7", "--no-plots", scores[i], NULL), 0);
         char *claims = written("claims.tsv");
@@ -103,7 +103,7 @@ START_TEST(bad_input)
     for (int i = 0; i < TRANSLATION_ENGLISH; i++)
         strcat(text, " cat");
     ASSERT_SAYS(DIES(2, run_lab("42", "--no-plots", text, NULL, NULL)), "49 words are too many");
-    ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", "--load", "--step=7", NULL)), "general_quick.safetensors");
+    ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", "--load", "--step=7", NULL)), "dot_quick.safetensors");
 }
 END_TEST
 
