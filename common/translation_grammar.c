@@ -319,7 +319,7 @@ static int put_phrase(Writer *writer, const NounPhrase *phrase)
         put_french(writer, french_adjective(phrase, 0), FRENCH_CONTENT, adjective[0], noun);
     put_french(writer, nouns[phrase->noun].french[phrase->plural], FRENCH_CONTENT, noun, -1);
     for (int i = phrase->adjectives - 1; i >= 0; i--)
-        if (!before_noun(phrase, i))
+        if (!before_noun(phrase, i)) // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): there are at most two
             put_french(writer, french_adjective(phrase, i), FRENCH_CONTENT, adjective[i], noun);
     return noun;
 }
