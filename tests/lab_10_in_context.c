@@ -30,10 +30,9 @@ START_TEST(trace_ledger_and_figures)
 }
 END_TEST
 
-/* Each of steps 1 to 3 runs alone and writes the claims that it writes among the others. */
 START_TEST(steps_run_alone)
 {
-    check_steps_alone(3);
+    check_steps_alone(7);
 }
 END_TEST
 
@@ -201,6 +200,89 @@ START_TEST(guesses_count)
 }
 END_TEST
 
+/* ---- mappings, sums and the model (steps 4 to 7) --------------------------------- */
+
+/* A text keeps to one mapping, the one of its number, of the class that was asked for. */
+START_TEST(mappings_are_kept)
+{
+    enum { TEXTS = 500 };
+    int ids[TEXTS * PLACES], answers[TEXTS * ASKED], numbers[TEXTS];
+    Rng rng = rng_new(5, "mappings");
+    for (int for_tests = 0; for_tests < 2; for_tests++) {
+        mapping_texts(&rng, for_tests, TEXTS, ids, answers, numbers);
+        for (int i = 0; i < TEXTS; i++) {
+            ck_assert_int_eq(mapping_is_for_tests(numbers[i]), for_tests);
+            for (int k = 0; k < ASKED; k++) {
+                int symbol = ids[i * PLACES + 2 * k], label = SYMBOLS + (numbers[i] >> 3 * symbol) % LABELS;
+                ck_assert(symbol >= 0 && symbol < SYMBOLS);
+                ck_assert_int_eq(answers[i * ASKED + k], label);
+                ck_assert(k == SHOTS || ids[i * PLACES + 2 * k + 1] == label);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(sums_are_right)
+{
+    Rng rng = rng_new(6, "sums");
+    char text[SUM_TEXT];
+    for (int n = LEAST_TERMS; n <= MOST_TERMS; n++)
+        for (int i = 0; i < 100; i++) {
+            int ids[SUM_PLACES], sum = 0;
+            sum_text(&rng, n, IN_STEPS, THINK, ids);
+            for (int k = 0; k < n; k++) {
+                sum = (sum + ids[k]) % DIGITS;
+                ck_assert(k == 0 || ids[ASKS + k] == sum);
+            }
+            ck_assert_int_eq(ids[ASKS], THINK);
+            ck_assert_int_eq(ids[ASKS + n], END);
+            sum_text(&rng, n, AT_ONCE, EQUALS_SIGN, ids);
+            ck_assert_int_eq(ids[ASKS + 2], END);
+        }
+    const int shown[SUM_PLACES] = {3, 6, 5, 1, BLANK, BLANK, THINK, 2, 0, 1, END, BLANK, BLANK};
+    ck_assert_str_eq(sum_print(shown, text), "3 6 5 1 think: 2 0 1 .");
+}
+END_TEST
+
+START_TEST(words_are_chosen)
+{
+    const real scores[] = {0, 3, 1, 2};
+    int count[4] = {0};
+    Rng rng = rng_new(7, "words");
+    ck_assert_int_eq(choose_word(scores, 4, (Choice){0}, NULL), 1);
+    for (int i = 0; i < 2000; i++)
+        count[choose_word(scores, 4, (Choice){.temperature = 1, .top_k = 2}, &rng)]++;
+    ck_assert_int_eq(count[0] + count[2], 0);
+    ck_assert_double_eq_tol(count[1] / 2000.0, 0.731, 0.04); /* e^3 / (e^3 + e^2) */
+}
+END_TEST
+
+/* What is written word by word is the largest score of a reading of the whole; a
+ * causal model's states do not depend on what comes later. */
+START_TEST(writing_is_reading)
+{
+    enum { B = 3, LENGTH = 4, MOST = 10, FIRST = 2 };
+    Rng rng = rng_new(8, "model");
+    Model model = model_new(
+        (ModelSettings){.vocabulary = 9, .positions = 12, .d = 8, .layers = 2, .heads = 2, .causal = true}, &rng);
+    int ids[B * MOST];
+    for (int i = 0; i < B * MOST; i++)
+        ids[i] = i * 5 % 9;
+    Tape *tape = tape_new(1);
+    model_write(tape, &model, ids, B, (Writing){.length = LENGTH, .most = MOST, .start = FIRST, .end = -1}, NULL);
+    tape_rewind(tape);
+    Tensor *states = model_read(tape, &model, ids, B, MOST, (ModelView){.start = FIRST});
+    const real *scores = model_scores(tape, &model, states)->data;
+    for (int b = 0; b < B; b++)
+        for (int t = LENGTH; t < MOST; t++)
+            ck_assert_int_eq(choose_word(scores + (b * MOST + t - 1) * 9, 9, (Choice){0}, NULL), ids[b * MOST + t]);
+    ASSERT_SAYS(DIES(1, model_read(tape, &model, ids, B, MOST, (ModelView){.start = 3})), "places 3 to 12 of 12");
+    tape_free(tape);
+    model_free(&model);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab 10, in context");
@@ -214,5 +296,9 @@ int main(void)
     add_run(suite, "spans_come_back", spans_come_back, 0);
     add_run(suite, "masks_touch_what_they_may", masks_touch_what_they_may, 0);
     add_run(suite, "classes_stay_apart", classes_stay_apart, 0);
+    add_run(suite, "mappings_are_kept", mappings_are_kept, 0);
+    add_run(suite, "sums_are_right", sums_are_right, 0);
+    add_run(suite, "words_are_chosen", words_are_chosen, 0);
+    add_run(suite, "writing_is_reading", writing_is_reading, 0);
     return test_run(suite);
 }
