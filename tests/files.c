@@ -453,6 +453,29 @@ START_TEST(a_name_too_long)
 }
 END_TEST
 
+static void a_child_that_exits(const char *folder)
+{
+    Output *output = output_open(in(folder, "a.txt"));
+    fputs("later", output_stream(output));
+    fflush(output_stream(output));
+    pid_t child = fork();
+    if (child == 0)
+        exit(0);
+    waitpid(child, NULL, 0);
+    output_close(output);
+}
+
+START_TEST(a_child_leaves_its_parents_files)
+{
+    char *folder = scratch_folder(), *inside = deep(folder);
+    int status = run_alone(inside, a_child_that_exits, 0);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    expect_text(in(inside, "a.txt"), "later");
+    free(inside);
+    scratch_remove(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("files");
@@ -474,5 +497,6 @@ int main(void)
     test_add(suite, "paths", paths);
     test_add(suite, "more_than_can_be_registered", more_than_can_be_registered);
     test_add(suite, "a_name_too_long", a_name_too_long);
+    test_add(suite, "a_child_leaves_its_parents_files", a_child_leaves_its_parents_files);
     return test_run(suite);
 }

@@ -250,6 +250,18 @@ START_TEST(split_refuses_bad_bytes)
 }
 END_TEST
 
+/* 85 syllables of three bytes are just TOKEN_MAX. */
+START_TEST(a_token_of_the_most_bytes)
+{
+    char text[3 * 86 + 1] = "", token[TOKEN_MAX];
+    size_t length;
+    for (int i = 0; i < 86; i++)
+        memcpy(text + 3 * i, "은", 3);
+    ck_assert_uint_eq(text_next_token(text, sizeof text - 1, false, token, &length), TOKEN_MAX);
+    ck_assert_uint_eq(length, TOKEN_MAX);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("text");
@@ -268,5 +280,6 @@ int main(void)
     test_add(suite, "next_token_needs_no_more_than_enough", next_token_needs_no_more_than_enough);
     test_add(suite, "split_a_sentence", split_a_sentence);
     test_add_exit(suite, "split_refuses_bad_bytes", split_refuses_bad_bytes, 2);
+    test_add(suite, "a_token_of_the_most_bytes", a_token_of_the_most_bytes);
     return test_run(suite);
 }

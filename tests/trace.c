@@ -267,6 +267,20 @@ START_TEST(tables_that_are_none)
 }
 END_TEST
 
+static void korean_table(Trace *t)
+{
+    trace_table(t, "word\twhat");
+    trace_row(t, "은행\tbank");
+    trace_row(t, "river\tb");
+    trace_table_end(t);
+}
+
+START_TEST(korean_cells_are_two_columns_a_syllable)
+{
+    expect(korean_table, "    word   what\n    은행   bank\n    river  b\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trace");
@@ -283,5 +297,6 @@ int main(void)
     test_add_exit(suite, "a_row_with_too_many_cells", a_row_with_too_many_cells, 1);
     test_add(suite, "a_table_left_open", a_table_left_open);
     test_add(suite, "tables_that_are_none", tables_that_are_none);
+    test_add(suite, "korean_cells_are_two_columns_a_syllable", korean_cells_are_two_columns_a_syllable);
     return test_run(suite);
 }
