@@ -24,8 +24,8 @@ Tensor *norm_written_out(Tape *tape, const LayerNorm *layer, Tensor *x)
         j->data[i] = (real)1 / (real)d;
     for (int i = 0; i < d; i++)
         epsilon->data[i] = (real)1e-5;
-    Tensor *centred = op_subtract(tape, x, op_matmul(tape, x, j));                       /* [..., d] */
-    Tensor *variance = op_matmul(tape, op_multiply(tape, centred, centred), j);          /* [..., d] */
+    Tensor *centred = op_subtract(tape, x, op_matmul(tape, x, j));              /* [..., d] */
+    Tensor *variance = op_matmul(tape, op_multiply(tape, centred, centred), j); /* [..., d] */
     Tensor *log_sd = op_scale(tape, op_log(tape, op_add(tape, variance, epsilon)), (real)0.5);
     Tensor *normal = op_multiply(tape, centred, op_exp(tape, op_scale(tape, log_sd, -1))); /* mean 0, variance 1 */
     return op_add(tape, op_multiply(tape, normal, layer->gain), layer->bias);
@@ -52,8 +52,7 @@ static Tensor *split(Tape *tape, Tensor *x, int heads)
 }
 
 /* Concat(softmax(Q_i K_i^T / sqrt(d_k)) V_i) W_O with Q from FROM [B, T, d], K and V from AT [B, S, d] */
-static Tensor *look(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask,
-                    Tensor **weights)
+static Tensor *look(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
 {
     Tensor *q = split(tape, affine(tape, &layer->query, from), layer->heads); /* [B, h, T, d_k] */
     Tensor *k = split(tape, affine(tape, &layer->key, at), layer->heads);     /* [B, h, S, d_k] */

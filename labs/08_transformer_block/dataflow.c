@@ -140,9 +140,9 @@ static void stream(Lab *lab, Tape *tape, const Tensor *words, double *post, doub
         Parameters *parameters = parameters_new();
         Tensor *x = tape_input(tape, "x", words->shape, words->data);
         for (int l = 0; l < BLOCKS; l++) {
-            Block layer = block_new(
-                parameters, "block",
-                (BlockSettings){.d = WIDTH, .heads = HEADS, .feed_forward = INNER, .pre_norm = side}, &rng);
+            Block layer =
+                block_new(parameters, "block",
+                          (BlockSettings){.d = WIDTH, .heads = HEADS, .feed_forward = INNER, .pre_norm = side}, &rng);
             x = block_written_out(tape, &layer, x, (BlockView){0}, (Robbed){0}, NULL);
             moments(x, &mean, &variance);
             all[side][l] = variance;
@@ -152,8 +152,9 @@ static void stream(Lab *lab, Tape *tape, const Tensor *words, double *post, doub
     for (int l = 0; l < BLOCKS; l++)
         trace_row(lab->trace, "%d\t%.3f\t%.3f", l + 1, all[0][l], all[1][l]);
     trace_table_end(lab->trace);
-    trace(lab->trace, "\nPost-Norm normalises the stream itself, Pre-Norm only what a sublayer reads: its stream grows,\n"
-                      "block after block (step 5).\n");
+    trace(lab->trace,
+          "\nPost-Norm normalises the stream itself, Pre-Norm only what a sublayer reads: its stream grows,\n"
+          "block after block (step 5).\n");
     *post = all[0][BLOCKS - 1];
     *pre = all[1][BLOCKS - 1];
 }
@@ -212,18 +213,20 @@ static void claims(Lab *lab, const Flow *flow, double output, double gradient)
                                .test = ABOVE,
                                .bound = 1,
                                .skipped = tensor_rows(flow->tensor[0]) < 2 ? "a single word" : NULL});
-    claim(lab->claims, (Claim){.id = "block-equals-library",
-                               .source = "block() of transformer.h, itself tested against PyTorch",
-                               .statement = "the block of small operations gives the library's numbers (largest difference)",
-                               .measured = output,
-                               .test = AT_MOST,
-                               .bound = 1e-5});
-    claim(lab->claims, (Claim){.id = "block-gradients",
-                               .source = "the same",
-                               .statement = "and its gradients, of the words and of all 16 parameters (largest relative difference)",
-                               .measured = gradient,
-                               .test = AT_MOST,
-                               .bound = 1e-5});
+    claim(lab->claims,
+          (Claim){.id = "block-equals-library",
+                  .source = "block() of transformer.h, itself tested against PyTorch",
+                  .statement = "the block of small operations gives the library's numbers (largest difference)",
+                  .measured = output,
+                  .test = AT_MOST,
+                  .bound = 1e-5});
+    claim(lab->claims,
+          (Claim){.id = "block-gradients",
+                  .source = "the same",
+                  .statement = "and its gradients, of the words and of all 16 parameters (largest relative difference)",
+                  .measured = gradient,
+                  .test = AT_MOST,
+                  .bound = 1e-5});
 }
 
 void step_dataflow(Lab *lab, void *state)
@@ -235,8 +238,8 @@ void step_dataflow(Lab *lab, void *state)
     Tape *tape = tape_new(1);
     Parameters *parameters = parameters_new();
     Rng rng = lab_rng(lab, "block"), noise = lab_rng(lab, "loss");
-    Block layer = block_new(parameters, "block",
-                            (BlockSettings){.d = WIDTH, .heads = HEADS, .feed_forward = INNER}, &rng);
+    Block layer =
+        block_new(parameters, "block", (BlockSettings){.d = WIDTH, .heads = HEADS, .feed_forward = INNER}, &rng);
     Flow flow = {0};
     Tensor *x = word_vectors(tape, lab, words, n), *table = tape_input(tape, "positions", SHAPE(n, WIDTH), NULL);
     positions_sinusoidal(table->data, n, WIDTH);
@@ -258,12 +261,13 @@ void step_dataflow(Lab *lab, void *state)
     against_library(tape, &layer, parameters, flow.tensor[1], loss_weight, &output, &gradient);
     claims(lab, &flow, output, gradient);
     stream(lab, tape, flow.tensor[1], &post, &pre);
-    claim(lab->claims, (Claim){.id = "pre-norm-stream-grows",
-                               .source = "Xiong 2020, lemma 2",
-                               .statement = "after six blocks the stream's variance under Pre-Norm is a multiple of Post-Norm's",
-                               .measured = pre / post,
-                               .test = AT_LEAST,
-                               .bound = 1.5});
+    claim(lab->claims,
+          (Claim){.id = "pre-norm-stream-grows",
+                  .source = "Xiong 2020, lemma 2",
+                  .statement = "after six blocks the stream's variance under Pre-Norm is a multiple of Post-Norm's",
+                  .measured = pre / post,
+                  .test = AT_LEAST,
+                  .bound = 1.5});
     tape_free(tape);
     parameters_free(parameters);
     free(words);

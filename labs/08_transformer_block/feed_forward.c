@@ -64,12 +64,14 @@ static void curves(Lab *lab, Figure *figure)
                                .test = EQUALS,
                                .bound = -0.17,
                                .tolerance = 0.001});
-    claim(lab->claims, (Claim){.id = "gelu-not-flat",
-                               .source = "lecture: GELU against ReLU",
-                               .statement = "below 0 ReLU is flat and GELU nowhere is (of 80 points: flat under ReLU, less those under GELU)",
-                               .measured = flat_relu - flat_gelu,
-                               .test = EQUALS,
-                               .bound = 80});
+    claim(lab->claims,
+          (Claim){.id = "gelu-not-flat",
+                  .source = "lecture: GELU against ReLU",
+                  .statement =
+                      "below 0 ReLU is flat and GELU nowhere is (of 80 points: flat under ReLU, less those under GELU)",
+                  .measured = flat_relu - flat_gelu,
+                  .test = EQUALS,
+                  .bound = 80});
 }
 
 /* ---- units that died ----------------------------------------------------------------- */
@@ -209,12 +211,13 @@ static void dead_units(Lab *lab, const Nets *all, Figure *figure)
         }
         panel_line(panel, gelu ? "GELU" : "ReLU", x, y, BIASES);
     }
-    claim(lab->claims, (Claim){.id = "relu-units-die",
-                               .source = "lecture: dead units",
-                               .statement = "ReLU units that start out of reach (bias -6) get no gradient: most stay dead (share)",
-                               .measured = all->dead[0][3],
-                               .test = AT_LEAST,
-                               .bound = 0.7});
+    claim(lab->claims,
+          (Claim){.id = "relu-units-die",
+                  .source = "lecture: dead units",
+                  .statement = "ReLU units that start out of reach (bias -6) get no gradient: most stay dead (share)",
+                  .measured = all->dead[0][3],
+                  .test = AT_LEAST,
+                  .bound = 0.7});
     claim(lab->claims, (Claim){.id = "gelu-units-return",
                                .source = "the same: GELU's slope is never 0",
                                .statement = "GELU's come back (share still dead)",
@@ -254,13 +257,14 @@ static void width(Lab *lab, const Nets *all, Figure *figure)
                                .measured = all->by_width[0][3] / all->by_width[0][1],
                                .test = AT_MOST,
                                .bound = 0.9});
-    claim(lab->claims, (Claim){.id = "eight-times-as-wide",
-                               .source = "a rule of thumb, measured",
-                               .statement = "doubling it again gains less than going from d to 4 d did (ReLU: second gain over first)",
-                               .measured = (all->by_width[0][3] - all->by_width[0][4]) /
-                                           (all->by_width[0][1] - all->by_width[0][3]),
-                               .test = AT_MOST,
-                               .bound = 1});
+    claim(
+        lab->claims,
+        (Claim){.id = "eight-times-as-wide",
+                .source = "a rule of thumb, measured",
+                .statement = "doubling it again gains less than going from d to 4 d did (ReLU: second gain over first)",
+                .measured = (all->by_width[0][3] - all->by_width[0][4]) / (all->by_width[0][1] - all->by_width[0][3]),
+                .test = AT_MOST,
+                .bound = 1});
 }
 
 /* ---- without the bend ------------------------------------------------------------------- */
@@ -294,7 +298,8 @@ static double same_sign(const Lab *lab, bool bent, int steps)
     enum { INNER = 16, ROWS = 64, NEW = 1000 };
     Rng weights = lab_rng(lab, "same sign weights"), rng = lab_rng(lab, "same sign");
     Parameters *parameters = parameters_new();
-    Linear layer[3] = {linear_new(parameters, "1", 2, INNER, &weights), linear_new(parameters, "2", INNER, INNER, &weights),
+    Linear layer[3] = {linear_new(parameters, "1", 2, INNER, &weights),
+                       linear_new(parameters, "2", INNER, INNER, &weights),
                        linear_new(parameters, "3", INNER, 2, &weights)};
     Optimiser *adam = adam_new(parameters, (Adam){.rate = 1e-2});
     Tape *tape = tape_new(1);
@@ -360,11 +365,13 @@ static void parameter_share(Lab *lab)
     enum { WIDE = 64 };
     Rng rng = lab_rng(lab, "parameters");
     Parameters *parameters = parameters_new();
-    Block layer = block_new(parameters, "block", (BlockSettings){.d = WIDE, .heads = 4, .feed_forward = 4 * WIDE}, &rng);
+    Block layer =
+        block_new(parameters, "block", (BlockSettings){.d = WIDE, .heads = 4, .feed_forward = 4 * WIDE}, &rng);
     size_t feed = layer.inner.weight->size + layer.inner.bias->size + layer.outer.weight->size + layer.outer.bias->size;
     size_t all = parameters_count(parameters);
     trace(lab->trace,
-          "\nOf a block's %zu parameters (d = %d: 12 d^2 + 13 d) the FFN has %zu, %.1f %%: attention moves things between\n"
+          "\nOf a block's %zu parameters (d = %d: 12 d^2 + 13 d) the FFN has %zu, %.1f %%: attention moves things "
+          "between\n"
           "words, the FFN is where most of what a block knows is kept.\n",
           all, WIDE, feed, 100.0 * (double)feed / (double)all);
     claim(lab->claims, (Claim){.id = "parameters-of-a-block",

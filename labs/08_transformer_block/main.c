@@ -1,23 +1,46 @@
-/* Lab 08. The Transformer block: the pieces that make depth possible */
+/* Lab 08. The Transformer block: the pieces that make depth possible.
+ *
+ * Attention (lab 06) with positions (lab 07) is one line.  A Transformer is many
+ * blocks of it, each with a residual, a norm and a feed-forward network.  What does
+ * each of them do, and why does the place of the norm decide whether it trains?
+ *
+ * What to look for:
+ *     transformer_dataflow          every tensor of one block, for your own sentence
+ *     layernorm_vs_batchnorm        along a row or down a column: padding, batches, testing
+ *     residual_effect               2 to 32 layers with and without residual and norm
+ *     gelu_vs_relu                  the bend, units that die, how wide
+ *     prenorm_vs_postnorm_init      Xiong 2020, before training
+ *     prenorm_vs_postnorm_training  the same two, trained with and without warm-up
+ *     translation_comparison        the complete Transformer beside a GRU with attention
+ *     attention_patterns            what its heads look at, for your own sentence
+ *
+ * Run it:
+ *     make 08
+ *     make 08 ARGS="--step 1 --sentence '나는 너를 사랑해'"
+ *     make 08 ARGS="--step 6 --translate 'the small black cat drank water'"
+ *
+ * Chapters: dataflow.c norm.c residual.c feed_forward.c pre_post.c training.c
+ * translate.c; block.c is the block from small operations.  Leads to lab 09, where
+ * blocks read waves, and lab 10, where a stack of them is pretrained. */
 #include "die.h"
 #include "transformer_block.h"
 
 static void begin(Lab *lab, void *state)
 {
     TransformerBlock *self = state;
-    self->starts = lab_choose(lab, 8, 4);
-    self->residual_steps = lab_choose(lab, 100, 50);
+    self->starts = lab_choose(lab, 8, 2);
+    self->residual_steps = lab_choose(lab, 100, 40);
     self->rates = lab_choose(lab, 2, 1);
     self->feed_steps = lab_choose(lab, 600, 300);
-    self->inits = lab_choose(lab, 32, 24);
+    self->inits = lab_choose(lab, 64, 40);
     self->usual_inits = lab_choose(lab, 8, 2);
     self->runs = lab_choose(lab, 5, 2);
     self->train_steps = lab_choose(lab, 300, 150);
     self->pairs = lab_choose(lab, 10000, 3000);
     self->longest = lab_choose(lab, 25, 12);
     self->sentences = lab_choose(lab, 100, 50);
-    self->recurrent_steps = lab_choose(lab, 800, 100);
-    self->transformer_steps = lab_choose(lab, 3800, 450);
+    self->recurrent_steps = lab_choose(lab, 2800, 200);
+    self->transformer_steps = lab_choose(lab, 7000, 450);
     sentence_check(self->sentence);
 }
 

@@ -98,12 +98,13 @@ static void by_hand(Lab *lab)
           "\nx' sums to %.6f, and so does x' x^ (%.6f): to move all four numbers, or to stretch them, changes\n"
           "nothing. 3 x + 5 comes out as x does (largest difference %.6f).\n",
           (double)shift, (double)scale, same);
-    claim(lab->claims, (Claim){.id = "layer-norm-by-hand",
-                               .source = "Ba 2016, eq. 4",
-                               .statement = "by hand and layer_norm() of nn.h agree (largest difference of output, gradient)",
-                               .measured = fmax(forward, backward),
-                               .test = AT_MOST,
-                               .bound = 1e-6});
+    claim(lab->claims,
+          (Claim){.id = "layer-norm-by-hand",
+                  .source = "Ba 2016, eq. 4",
+                  .statement = "by hand and layer_norm() of nn.h agree (largest difference of output, gradient)",
+                  .measured = fmax(forward, backward),
+                  .test = AT_MOST,
+                  .bound = 1e-6});
     claim(lab->claims, (Claim){.id = "layer-norm-invariance",
                                .source = "Ba 2016, table 1",
                                .statement = "layer norm of 3 x + 5 is that of x (largest difference)",
@@ -249,7 +250,8 @@ static double train_and_test(Rng *rng, int n, real *told)
         batch_norm_train(x, n, FEATURES, trained, mean, variance);
         batch_norm_test(x, n, FEATURES, running_mean, running_variance, tested);
         for (int i = 0; i < n * FEATURES; i++)
-            square += ((double)trained[i] - (double)tested[i]) * ((double)trained[i] - (double)tested[i]) / (n * FEATURES * TESTS);
+            square += ((double)trained[i] - (double)tested[i]) * ((double)trained[i] - (double)tested[i]) /
+                      (n * FEATURES * TESTS);
     }
     return sqrt(square);
 }
@@ -288,18 +290,21 @@ static void running(Lab *lab, Figure *figure)
           "\nAnd it has to see some batches first: after 10 the running mean has come %.2f of its way (1 - 0.9^10 =\n"
           "%.2f). Layer norm has nothing to collect: it is the same function for any batch, and when testing.\n",
           (double)told[9], (double)theory[9]);
-    claim(lab->claims, (Claim){.id = "two-functions",
-                               .source = "Ioffe & Szegedy 2015, algorithm 2; Ioffe 2017, section 2",
-                               .statement = "with batches of 2 batch norm trained and tested are different functions (rms difference)",
-                               .measured = (double)difference[0],
-                               .test = AT_LEAST,
-                               .bound = 0.3});
-    claim(lab->claims, (Claim){.id = "larger-batches-agree",
-                               .source = "the same: a mean of n has the error 1 / sqrt(n)",
-                               .statement = "with batches of 128 they nearly agree (share of the difference at 8 that is left)",
-                               .measured = (double)(difference[SIZES - 1] / difference[2]),
-                               .test = AT_MOST,
-                               .bound = 0.6});
+    claim(
+        lab->claims,
+        (Claim){.id = "two-functions",
+                .source = "Ioffe & Szegedy 2015, algorithm 2; Ioffe 2017, section 2",
+                .statement = "with batches of 2 batch norm trained and tested are different functions (rms difference)",
+                .measured = (double)difference[0],
+                .test = AT_LEAST,
+                .bound = 0.3});
+    claim(lab->claims,
+          (Claim){.id = "larger-batches-agree",
+                  .source = "the same: a mean of n has the error 1 / sqrt(n)",
+                  .statement = "with batches of 128 they nearly agree (share of the difference at 8 that is left)",
+                  .measured = (double)(difference[SIZES - 1] / difference[2]),
+                  .test = AT_MOST,
+                  .bound = 0.6});
     claim(lab->claims, (Claim){.id = "running-mean-lags",
                                .source = "the sum of a geometric row",
                                .statement = "after 10 batches the running mean has come 1 - 0.9^10 of its way",

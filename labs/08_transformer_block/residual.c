@@ -119,8 +119,7 @@ static void by_hand(Lab *lab)
 /* ---- four combinations, 2 ... 32 layers ----------------------------------------------- */
 
 enum { WITHOUT, NORM_ONLY, RESIDUAL_ONLY, BOTH, COMBINATIONS };
-static const char *const combination_name[COMBINATIONS] = {"neither", "norm only", "residual only",
-                                                           "both (Pre-Norm)"};
+static const char *const combination_name[COMBINATIONS] = {"neither", "norm only", "residual only", "both (Pre-Norm)"};
 enum { DEPTHS = 5, RATES = 2, LETTERS = 8, LENGTH = 8, BATCH = 16, WIDTH = 32, HEADS = 4, FFN = 64 };
 #define MOST_GRADIENT 1e30 /* where the stream has overflowed and there is no loss */
 static const int depths[DEPTHS] = {2, 4, 8, 16, 32};
@@ -233,10 +232,10 @@ static void draw(Lab *lab, const Job *job)
     real x[DEPTHS], y[3][DEPTHS];
     Figure *figure = figure_begin(lab->figures, "residual_effect", "Residual and norm: what each does alone");
     figure_layout(figure, 3, 620, 560);
-    Panel *panel[3] = {figure_panel(figure, "before training: the way back", "layers", "gradient at the first layer"),
-                       figure_panel(figure, "before training: are all words the same?", "layers",
-                                    "cosine between places"),
-                       figure_panel(figure, "after training", "layers", "accuracy of sorting")};
+    Panel *panel[3] = {
+        figure_panel(figure, "before training: the way back", "layers", "gradient at the first layer"),
+        figure_panel(figure, "before training: are all words the same?", "layers", "cosine between places"),
+        figure_panel(figure, "after training", "layers", "accuracy of sorting")};
     panel_log_y(panel[0]);
     panel_range_y(panel[1], 0, 1.05);
     panel_range_y(panel[2], 0, 1.05);
@@ -294,13 +293,14 @@ static void claims(Lab *lab, const Job *job)
                                .measured = deep[RESIDUAL_ONLY].gradient / shallow[RESIDUAL_ONLY].gradient,
                                .test = AT_LEAST,
                                .bound = 1e3});
-    claim(lab->claims, (Claim){.id = "norm-alone-looks-healthy",
-                               .source = "measured",
-                               .statement = "with the norm alone the gradient looks healthy: at 32 layers, over that with both",
-                               .measured = deep[NORM_ONLY].gradient / deep[BOTH].gradient,
-                               .test = BETWEEN,
-                               .bound = 0.02,
-                               .upper = 50});
+    claim(lab->claims,
+          (Claim){.id = "norm-alone-looks-healthy",
+                  .source = "measured",
+                  .statement = "with the norm alone the gradient looks healthy: at 32 layers, over that with both",
+                  .measured = deep[NORM_ONLY].gradient / deep[BOTH].gradient,
+                  .test = BETWEEN,
+                  .bound = 0.02,
+                  .upper = 50});
     claim(lab->claims, (Claim){.id = "norm-alone-same-words",
                                .source = "Dong 2021: attention alone loses rank",
                                .statement = "but at 32 layers all words have become the same (cosine between places)",
@@ -326,14 +326,15 @@ static void claims(Lab *lab, const Job *job)
                                .test = AT_LEAST,
                                .bound = 0.85,
                                .skipped = lab->quick ? "trained for too few steps" : NULL});
-    claim(lab->claims, (Claim){.id = "both-train-deep",
-                               .source = "the same",
-                               .statement = "with both, 32 layers learn where the other three do not (accuracy, over the best of them)",
-                               .measured = deep[BOTH].accuracy - fmax(deep[NORM_ONLY].accuracy,
-                                                                     fmax(deep[WITHOUT].accuracy,
-                                                                          deep[RESIDUAL_ONLY].accuracy)),
-                               .test = AT_LEAST,
-                               .bound = 0.3});
+    claim(lab->claims,
+          (Claim){.id = "both-train-deep",
+                  .source = "the same",
+                  .statement =
+                      "with both, 32 layers learn where the other three do not (accuracy, over the best of them)",
+                  .measured = deep[BOTH].accuracy - fmax(deep[NORM_ONLY].accuracy,
+                                                         fmax(deep[WITHOUT].accuracy, deep[RESIDUAL_ONLY].accuracy)),
+                  .test = AT_LEAST,
+                  .bound = 0.3});
 }
 
 void step_residual(Lab *lab, void *state)

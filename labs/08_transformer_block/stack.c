@@ -10,10 +10,8 @@
 Stack stack_new(StackSettings settings, Rng *rng)
 {
     Stack stack = {.settings = settings, .parameters = parameters_new()};
-    BlockSettings block = {.d = settings.d,
-                           .heads = settings.heads,
-                           .feed_forward = settings.feed_forward,
-                           .pre_norm = settings.pre_norm};
+    BlockSettings block = {
+        .d = settings.d, .heads = settings.heads, .feed_forward = settings.feed_forward, .pre_norm = settings.pre_norm};
     char name[32];
     stack.embedding = parameter_normal(stack.parameters, "embedding", SHAPE(settings.letters, settings.d), 1, rng);
     stack.block = memory_new((size_t)settings.layers, sizeof *stack.block, "the blocks");

@@ -92,8 +92,8 @@ void step_dataflow(Lab *lab, void *state);
 void step_norm(Lab *lab, void *state);
 void step_residual(Lab *lab, void *state);
 void step_feed_forward(Lab *lab, void *state);
-void at_the_start(Lab *lab, const TransformerBlock *self);  /* pre_post.c */
-void with_warmup(Lab *lab, const TransformerBlock *self);   /* training.c */
+void at_the_start(Lab *lab, const TransformerBlock *self); /* pre_post.c */
+void with_warmup(Lab *lab, const TransformerBlock *self);  /* training.c */
 void step_pre_post(Lab *lab, void *state);
 void step_translation(Lab *lab, void *state);
 

@@ -17,7 +17,7 @@
 enum { RECURRENT, TRANSFORMER, SMOOTHED, DROPPED, COLD, MODELS };
 static const char *const model_name[MODELS] = {"GRU, attention", "Transformer", "with label smoothing", "with dropout",
                                                "without warm-up"};
-enum { QUARTERS = 4, HEADS = 4, WIDTH = 48, FFN = 96, EMBEDDING = 32, HIDDEN = 64, RECURRENT_BATCH = 32, BATCH = 8 };
+enum { QUARTERS = 4, HEADS = 4, WIDTH = 48, FFN = 96, EMBEDDING = 32, HIDDEN = 64, RECURRENT_BATCH = 16, BATCH = 8 };
 #define TRANSFORMER_RATE 4e-3
 #define RECURRENT_RATE 5e-3
 #define SMOOTHING 0.1
@@ -56,9 +56,9 @@ static void decoder_block(Lab *lab)
     Rng rng = lab_rng(lab, "decoder block");
     Tape *tape = tape_new(1);
     Parameters *parameters = parameters_new();
-    Block layer = block_new(parameters, "decoder",
-                            (BlockSettings){.d = D, .heads = 2, .feed_forward = 4 * D, .pre_norm = true, .cross = true},
-                            &rng);
+    Block layer =
+        block_new(parameters, "decoder",
+                  (BlockSettings){.d = D, .heads = 2, .feed_forward = 4 * D, .pre_norm = true, .cross = true}, &rng);
     Tensor *x = random_words(tape, "x", T, D, &rng), *memory = random_words(tape, "memory", S, D, &rng);
     Tensor *self, *cross, *mask = mask_causal(tape, T);
     Flow flow = {0};
@@ -102,8 +102,8 @@ typedef struct {
     RecurrentTranslator recurrent;
     size_t parameters;
     int steps;
-    double gigaflop, seconds, loss;     /* of training: operations, time, and the loss on the last tenth */
-    double held_out;                    /* loss on the longest quarter, the right words given */
+    double gigaflop, seconds, loss; /* of training: operations, time, and the loss on the last tenth */
+    double held_out;                /* loss on the longest quarter, the right words given */
     TranslationScore score[QUARTERS];
 } Model;
 
@@ -201,8 +201,8 @@ static void train(const Job *job, Model *model, int kind, Tape *tape)
             translation_order(corpus->training, pairs, batch_size, &rng, order);
             at = 0;
         }
-        TranslationBatch batch = translation_batch(corpus->training, order + at, batch_size,
-                                                   kind == RECURRENT ? TIME_FIRST : BATCH_FIRST);
+        TranslationBatch batch =
+            translation_batch(corpus->training, order + at, batch_size, kind == RECURRENT ? TIME_FIRST : BATCH_FIRST);
         tape_rewind(tape);
         Tensor *loss = loss_of(tape, model, kind, &batch, &dropout);
         model->gigaflop += 3e-9 * (kind == RECURRENT ? recurrent_work(&model->recurrent.settings, &batch)
@@ -379,7 +379,8 @@ static void own_sentence(Lab *lab, const Job *job)
     Tensor *memory = translator_encode(tape, t, source, NULL, &encoder);
     translator_decode(tape, t, memory, source, in, length + 1, NULL, &self, &cross);
     double future = 0, sums = 0;
-    Figure *figure = figure_begin(lab->figures, "attention_patterns", "Four heads of the encoder, the decoder, and between");
+    Figure *figure =
+        figure_begin(lab->figures, "attention_patterns", "Four heads of the encoder, the decoder, and between");
     int most = n > length + 1 ? n : length + 1;
     figure_layout(figure, HEADS, 170 + 30 * (most < 6 ? 6 : most), 110 + 24 * (most < 6 ? 6 : most));
     for (int kind = 0; kind < 3; kind++)
@@ -390,7 +391,10 @@ static void own_sentence(Lab *lab, const Job *job)
             char title[48];
             snprintf(title, sizeof title, "%s, head %d", kinds[kind], h + 1);
             panel_heatmap(figure_panel(figure, title, NULL, NULL), w, rows, columns,
-                          kind == 0 ? english : kind == 1 ? said : next, kind == 1 ? said : english, WEIGHTS);
+                          kind == 0   ? english
+                          : kind == 1 ? said
+                                      : next,
+                          kind == 1 ? said : english, WEIGHTS);
             for (int r = 0; r < rows; r++) {
                 double sum = 0;
                 for (int c = 0; c < columns; c++) {
@@ -407,12 +411,13 @@ static void own_sentence(Lab *lab, const Job *job)
                                .measured = future,
                                .test = EQUALS,
                                .bound = 0});
-    claim(lab->claims, (Claim){.id = "weights-sum-to-one",
-                               .source = "softmax",
-                               .statement = "in all heads of all three attentions the weights of a row sum to 1 (largest error)",
-                               .measured = sums,
-                               .test = AT_MOST,
-                               .bound = 1e-6});
+    claim(lab->claims,
+          (Claim){.id = "weights-sum-to-one",
+                  .source = "softmax",
+                  .statement = "in all heads of all three attentions the weights of a row sum to 1 (largest error)",
+                  .measured = sums,
+                  .test = AT_MOST,
+                  .bound = 1e-6});
     tape_free(tape);
 }
 
@@ -425,39 +430,44 @@ static void claims(Lab *lab, const Job *job)
 {
     const char *few = lab->quick ? "trained for too few steps" : NULL;
     const Model *m = job->model;
-    claim(lab->claims, (Claim){.id = "transformer-short-sentences",
-                               .source = "Vaswani 2017",
-                               .statement = "the Transformer translates sentences of the shortest quarter (exact match)",
-                               .measured = translation_exact(&m[TRANSFORMER].score[0]),
-                               .test = AT_LEAST,
-                               .bound = 0.95,
-                               .skipped = few});
+    claim(lab->claims,
+          (Claim){.id = "transformer-short-sentences",
+                  .source = "Vaswani 2017",
+                  .statement = "the Transformer translates sentences of the shortest quarter (exact match)",
+                  .measured = translation_exact(&m[TRANSFORMER].score[0]),
+                  .test = AT_LEAST,
+                  .bound = 0.95,
+                  .skipped = few});
     claim(lab->claims, (Claim){.id = "transformer-against-attention",
                                .source = "Vaswani 2017, table 2: better at less training",
-                               .statement = "on the longest quarter it matches the GRU with attention at no more operations of training, or does better (exact match, difference)",
+                               .statement = "on the longest quarter it matches the GRU with attention at no more "
+                                            "operations of training, or does better (exact match, difference)",
                                .measured = longest_exact(job, TRANSFORMER) - longest_exact(job, RECURRENT),
                                .test = AT_LEAST,
                                .bound = 0,
                                .skipped = few});
-    claim(lab->claims, (Claim){.id = "no-more-operations",
-                               .source = "counted",
-                               .statement = "the Transformer's training took no more operations than the GRU's (GFLOP over GFLOP)",
-                               .measured = m[TRANSFORMER].gigaflop / m[RECURRENT].gigaflop,
-                               .test = AT_MOST,
-                               .bound = 1.05});
+    claim(lab->claims,
+          (Claim){.id = "no-more-operations",
+                  .source = "counted",
+                  .statement = "the Transformer's training took no more operations than the GRU's (GFLOP over GFLOP)",
+                  .measured = m[TRANSFORMER].gigaflop / m[RECURRENT].gigaflop,
+                  .test = AT_MOST,
+                  .bound = 1.05});
     claim(lab->claims, (Claim){.id = "fewer-parameters",
                                .source = "counted",
                                .statement = "and it has no more parameters (over the GRU's)",
                                .measured = (double)m[TRANSFORMER].parameters / (double)m[RECURRENT].parameters,
                                .test = AT_MOST,
                                .bound = 1});
-    claim(lab->claims, (Claim){.id = "smoothing-hurts-perplexity",
-                               .source = "Vaswani 2017, section 5.4: \"hurts perplexity\"",
-                               .statement = "label smoothing makes the loss on new sentences larger, the right words given (difference)",
-                               .measured = m[SMOOTHED].held_out - m[TRANSFORMER].held_out,
-                               .test = ABOVE,
-                               .bound = 0,
-                               .skipped = few});
+    claim(lab->claims,
+          (Claim){.id = "smoothing-hurts-perplexity",
+                  .source = "Vaswani 2017, section 5.4: \"hurts perplexity\"",
+                  .statement =
+                      "label smoothing makes the loss on new sentences larger, the right words given (difference)",
+                  .measured = m[SMOOTHED].held_out - m[TRANSFORMER].held_out,
+                  .test = ABOVE,
+                  .bound = 0,
+                  .skipped = few});
 }
 
 void step_translation(Lab *lab, void *state)
@@ -474,12 +484,13 @@ void step_translation(Lab *lab, void *state)
         job->sentences[q] = q == QUARTERS - 1 ? 2 * job->self->sentences : job->self->sentences;
         job->tests[q] = translation_tests(job->corpus, low, high, job->sentences[q], &rng);
     }
-    trace(lab->trace,
-          "The complete Transformer: an encoder and a decoder of one block each, width %d, %d heads, FFN %d, Pre-Norm,\n"
-          "sinusoidal positions; beside it lab 05's kind of model: a GRU read both ways, a GRU that writes, attention\n"
-          "(%d numbers a state). %d pairs of at most %d English words; the tests are sentences with at least one\n"
-          "combination of words that no model has seen.\n\n",
-          WIDTH, HEADS, FFN, HIDDEN, job->self->pairs, job->self->longest);
+    trace(
+        lab->trace,
+        "The complete Transformer: an encoder and a decoder of one block each, width %d, %d heads, FFN %d, Pre-Norm,\n"
+        "sinusoidal positions; beside it lab 05's kind of model: a GRU read both ways, a GRU that writes, attention\n"
+        "(%d numbers a state). %d pairs of at most %d English words; the tests are sentences with at least one\n"
+        "combination of words that no model has seen.\n\n",
+        WIDTH, HEADS, FFN, HIDDEN, job->self->pairs, job->self->longest);
     pthread_mutex_init(&job->lock, NULL);
     progress_begin(lab->progress, "training", MODELS);
     parallel_for(lab->threads, MODELS, one_model, job);

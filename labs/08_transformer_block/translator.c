@@ -74,8 +74,7 @@ Tensor *translator_decode(Tape *tape, const Translator *t, Tensor *memory, Sourc
     return linear(tape, &t->answer, layer_norm(tape, &t->decoded, x));
 }
 
-void translator_greedy(Tape *tape, const Translator *t, Source source, int first, int last, int pad, int most,
-                       int *out)
+void translator_greedy(Tape *tape, const Translator *t, Source source, int first, int last, int pad, int most, int *out)
 {
     int words = t->settings.target_words, open = source.batch;
     size_t size = (size_t)source.batch * (size_t)(most + 1);
