@@ -335,7 +335,7 @@ static void linear_stack(Lab *lab, int steps)
 {
     double difference = collapse(lab), straight = same_sign(lab, false, steps), bent = same_sign(lab, true, steps);
     trace(lab->trace,
-          "\nWithout a bend between them, layers are one layer: x W_1 W_2 W_3 = x (W_1 W_2 W_3), to %.1e.\n"
+          "Without a bend between them, layers are one layer: x W_1 W_2 W_3 = x (W_1 W_2 W_3), to %.1e.\n"
           "\"Have two numbers the same sign?\" no straight line can tell. Three layers, 2 -> 16 -> 16 -> 2, %d steps:\n"
           "without ReLU %.3f right, with ReLU %.3f.\n",
           difference, steps, straight, bent);
