@@ -42,6 +42,7 @@ static void begin(Lab *lab, void *state)
     self->recurrent_steps = lab_choose(lab, 1600, 200);
     self->transformer_steps = lab_choose(lab, 4000, 450);
     sentence_check(self->sentence);
+    translate_check(self->translate);
 }
 
 static const LabStep steps[] = {

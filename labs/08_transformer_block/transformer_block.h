@@ -87,6 +87,7 @@ void sorting_draw(Rng *rng, int letters, int batch, int length, int *ids, int *s
 
 /* Dies unless TEXT is a sentence that step 1 can show. */
 void sentence_check(const char *text);
+void translate_check(const char *text); /* the same for step 6 */
 
 void step_dataflow(Lab *lab, void *state);
 void step_norm(Lab *lab, void *state);
