@@ -281,7 +281,8 @@ static void claim_layers(Lab *lab, const Mappings *all)
                                "behind the same symbol (least score of the runs)",
                   .measured = least_after,
                   .test = AT_LEAST,
-                  .bound = 0.9});
+                  .bound = 0.9,
+                  .skipped = lab->quick ? "training ends too soon after the jump" : NULL});
     claim(lab->claims,
           (Claim){.id = "no-head-before",
                   .source = "Olsson 2022, argument 1: both come together",
