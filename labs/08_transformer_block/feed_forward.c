@@ -396,7 +396,7 @@ void step_feed_forward(Lab *lab, void *state)
     Nets all = {.lab = lab, .steps = self->feed_steps};
     Figure *figure = figure_begin(lab->figures, "gelu_vs_relu", "The feed-forward network: GELU and ReLU");
     figure_layout(figure, 2, 620, 460);
-    linear_stack(lab, 300);
+    linear_stack(lab, 800);
     trace(lab->trace, "\n");
     curves(lab, figure);
     parallel_for(lab->threads, 2 * (BIASES + WIDTHS), one_net, &all);
