@@ -332,7 +332,8 @@ static void claim_gradients(Lab *lab, const Starts *all)
                                .statement = "with the usual start it falls too (24 layers over 2)",
                                .measured = usual,
                                .test = AT_MOST,
-                               .bound = 0.8});
+                               .bound = 0.8,
+                               .skipped = lab->quick ? "too few starts" : NULL});
     claim(lab->claims, (Claim){.id = "pre-norm-usual-slower",
                                .source = "measured: the loss of many words that have become alike",
                                .statement = "but more slowly than 1/sqrt(L) (over the root's fall)",
