@@ -156,10 +156,16 @@ typedef struct {
     double product, sum;
 } Logs;
 
-static inline void logs_add(Logs *logs, double p)
+static inline double at_least_tiny(double p)
 {
-    logs->product *= p > 1e-40 ? p : 1e-40;
-    if (logs->product < 1e-250) {
+    return p > 1e-40 ? p : 1e-40;
+}
+
+/* FACTOR: of at most six probabilities, each at_least_tiny. */
+static inline void logs_add(Logs *logs, double factor)
+{
+    logs->product *= factor;
+    if (logs->product < 1e-60) {
         logs->sum += log64(logs->product);
         logs->product = 1;
     }
@@ -186,7 +192,7 @@ static inline __attribute__((always_inline)) void answer_questions(real *score, 
     for (int t = 0; t < padded; t++)
         score[t] = rate * sign[t] * (1 - p[t]);
     for (int t = 0; t < count; t++)
-        logs_add(logs, (double)p[t]);
+        logs_add(logs, at_least_tiny((double)p[t]));
 }
 
 /* The rows that one example asks, and the right answers. */
@@ -230,6 +236,111 @@ static inline __attribute__((always_inline)) void learn_questions(const Model *m
         (plain ? step_plain : step_fused)(h, model->output, ask->rows, ask->count, stride, score, gradient);
 }
 
+/* ---- six questions at once ------------------------------------------------------- */
+
+/* One word and five noise words, the usual number: the same results to the bit
+ * as by learn_questions, but the scores of all six rows are one vector, which
+ * goes from the dot products through the sigmoids to the steps in registers, and
+ * each row is read twice instead of three times. */
+enum { SIX = 6 };
+
+/* Lanes of x (0 to 15) and of y (16 to 31), in the order given. */
+#ifdef __clang__
+#define PICK(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (int64_t)0, (int32_t)0)) Place; /* as wide as a real */
+typedef Place Places __attribute__((vector_size(LANES * sizeof(Place))));
+#define PICK(x, y, ...) __builtin_shuffle(x, y, (Places){__VA_ARGS__})
+#endif
+
+/* The trees of add_lanes for six vectors side by side: lane t is the sum of vector t. */
+static inline Lanes add_lanes_of_six(const Lanes *v)
+{
+    Lanes pair[3], four, two, all;
+#pragma GCC unroll 3
+    for (int t = 0; t < 3; t++) /* 8 + 8: the halves of two vectors */
+        pair[t] = PICK(v[2 * t], v[2 * t + 1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+                  PICK(v[2 * t], v[2 * t + 1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    four = PICK(pair[0], pair[1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) + /* 4 + 4 */
+           PICK(pair[0], pair[1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    two = PICK(pair[2], pair[2], 0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11) +
+          PICK(pair[2], pair[2], 4, 5, 6, 7, 12, 13, 14, 15, 4, 5, 6, 7, 12, 13, 14, 15);
+    all = PICK(four, two, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 16, 17, 20, 21) + /* 2 + 2 */
+          PICK(four, two, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 18, 19, 22, 23);
+    return PICK(all, all, 0, 2, 4, 6, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) + /* 1 + 1 */
+           PICK(all, all, 1, 3, 5, 7, 9, 11, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
+}
+
+static inline Lanes score_six(const real *h, real *const *row, int stride)
+{
+    Lanes sum[SIX];
+#pragma GCC unroll 6
+    for (int t = 0; t < SIX; t++)
+        sum[t] = (Lanes){0};
+    for (int i = 0; i < stride; i += LANES) {
+        Lanes x = load(h + i);
+#pragma GCC unroll 6
+        for (int t = 0; t < SIX; t++)
+            sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
+    }
+    return add_lanes_of_six(sum);
+}
+
+/* gradient += sum_t step_t u_t and u_t += step_t h in one pass, for six different
+ * rows.  IN_PLACE: the gradient is h itself, to which the whole sum is added. */
+static inline __attribute__((always_inline)) void step_six(const real *h, real *const *row, int stride,
+                                                           const real *step, real *gradient, const bool in_place)
+{
+    for (int i = 0; i < stride; i += LANES) {
+        Lanes x = load(h + i), sum = in_place ? (Lanes){0} : load(gradient + i);
+#pragma GCC unroll 6
+        for (int t = 0; t < SIX; t++) {
+            Lanes u = load(row[t] + i), a = broadcast(step[t]);
+            sum = multiply_add(a, u, sum);
+            store(row[t] + i, multiply_add(a, x, u));
+        }
+        store(gradient + i, in_place ? x + sum : sum);
+    }
+}
+
+static inline bool all_different(const int *rows)
+{
+    bool equal = false;
+#pragma GCC unroll 6
+    for (int t = 1; t < SIX; t++)
+#pragma GCC unroll 6
+        for (int s = 0; s < t; s++)
+            equal |= rows[s] == rows[t];
+    return !equal;
+}
+
+/* False, with nothing done, where two rows are the same: the gradient must see
+ * both before their steps. */
+static inline __attribute__((always_inline)) bool learn_six(const Model *model, const real *h, int word,
+                                                            const int *negatives, real rate, real *gradient,
+                                                            const bool in_place, Logs *logs)
+{
+    const int rows[SIX] = {word, negatives[0], negatives[1], negatives[2], negatives[3], negatives[4]};
+    if (!all_different(rows))
+        return false;
+    real *row[SIX], p[LANES] __attribute__((aligned(64))), step[LANES] __attribute__((aligned(64)));
+#pragma GCC unroll 6
+    for (int t = 0; t < SIX; t++)
+        row[t] = model->output + (size_t)rows[t] * model->stride;
+    const Lanes sign = {1, -1, -1, -1, -1, -1};
+    store(step, score_six(h, row, model->stride) * sign);
+    for (int t = 0; t < LANES; t++)
+        p[t] = m_sigmoid(step[t]);
+    store(step, broadcast(rate) * sign * (1 - load(p)));
+    step_six(h, row, model->stride, step, gradient, in_place);
+    double q[SIX];
+#pragma GCC unroll 6
+    for (int t = 0; t < SIX; t++)
+        q[t] = at_least_tiny((double)p[t]);
+    logs_add(logs, ((q[0] * q[1]) * (q[2] * q[3])) * (q[4] * q[5]));
+    return true;
+}
+
 /* Softmax over all words: p = exp(s - max) / sum. */
 static void learn_softmax(const Model *model, const real *h, int word, real rate, real *gradient, bool plain,
                           Logs *logs)
@@ -244,7 +355,7 @@ static void learn_softmax(const Model *model, const real *h, int word, real rate
     for (int w = 0; w < words; w++)
         step[w] = m_exp(score[w] - largest);
     real sum = kernel_sum(step, words);
-    logs_add(logs, (double)(step[word] / sum));
+    logs_add(logs, at_least_tiny((double)(step[word] / sum)));
     for (int w = 0; w < words; w++)
         step[w] = rate * ((w == word) - step[w] / sum);
     if (rate > 0)
@@ -258,6 +369,9 @@ static inline __attribute__((always_inline)) void learn(const Model *model, Loss
                                                         bool plain, Logs *logs)
 {
     Questions ask;
+    if (loss == NEGATIVE_SAMPLING && count + 1 == SIX && rate > 0 && gradient && !plain &&
+        learn_six(model, h, word, negatives, rate, gradient, false, logs))
+        return;
     memset(ask.sign, 0, sizeof ask.sign);
     if (loss == FULL_SOFTMAX) {
         learn_softmax(model, h, word, rate, gradient, plain, logs);
@@ -306,7 +420,9 @@ static const real *hidden_vector(const Model *model, Inputs inputs, real *mean)
     return mean;
 }
 
-/* The rows of the example after next are on their way while this one is computed. */
+enum { AHEAD = 3 };
+
+/* The rows of the example AHEAD of this one are on their way while this one is computed. */
 static inline void fetch_ahead(const Model *model, const Batch *batch, int e, int negatives)
 {
     if (e >= batch->examples)
@@ -321,6 +437,18 @@ static inline void fetch_ahead(const Model *model, const Batch *batch, int e, in
 
 /* Each input word is given the whole gradient of h, as in the original program
  * (that of a mean would be divided by their number; it learns more slowly). */
+static __attribute__((noinline)) void learn_and_add(const Model *model, const Setting *setting, Inputs inputs, int word,
+                                                    const int *negative, real rate, real *mean, real *gradient,
+                                                    Logs *logs)
+{
+    int stride = model->stride;
+    const real *h = hidden_vector(model, inputs, mean);
+    memset(gradient, 0, stride * sizeof *gradient);
+    learn(model, setting->loss, h, word, negative, setting->negatives, rate, gradient, false, logs);
+    for (int i = 0; i < inputs.count; i++)
+        kernel_axpy(stride, 1, gradient, model->input + (size_t)inputs.row[i] * stride);
+}
+
 static double learn_batch(Model *model, const Setting *setting, const Batch *batch, real *mean, real *gradient,
                           Course *course)
 {
@@ -330,14 +458,14 @@ static double learn_batch(Model *model, const Setting *setting, const Batch *bat
     double rows = 0, inputs_used = 0;
     for (int e = 0; e < batch->examples; e++) {
         Inputs inputs = inputs_of(model, batch, e);
-        const real *h = hidden_vector(model, inputs, mean);
         int word = batch->predicted[e];
+        const int *negative = batch->negative + (size_t)e * k;
+        real *row = model->input + (size_t)inputs.row[0] * stride;
         if (noise)
-            fetch_ahead(model, batch, e + 2, k);
-        memset(gradient, 0, stride * sizeof *gradient);
-        learn(model, setting->loss, h, word, batch->negative + (size_t)e * k, k, batch->rate, gradient, false, &logs);
-        for (int i = 0; i < inputs.count; i++)
-            kernel_axpy(stride, 1, gradient, model->input + (size_t)inputs.row[i] * stride);
+            fetch_ahead(model, batch, e + AHEAD, k);
+        if (!noise || k + 1 != SIX || inputs.count != 1 || !(batch->rate > 0) ||
+            !learn_six(model, row, word, negative, batch->rate, row, true, &logs))
+            learn_and_add(model, setting, inputs, word, negative, batch->rate, mean, gradient, &logs);
         inputs_used += inputs.count > 1 ? 2 * inputs.count : 1;
         rows += noise                                   ? k + 1
                 : setting->loss == HIERARCHICAL_SOFTMAX ? model->tree->begin[word + 1] - model->tree->begin[word]
