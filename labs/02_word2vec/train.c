@@ -422,17 +422,22 @@ static const real *hidden_vector(const Model *model, Inputs inputs, real *mean)
 
 enum { AHEAD = 3 };
 
-/* The rows of the example AHEAD of this one are on their way while this one is computed. */
+/* The rows of the example AHEAD of this one come into the cache while this one is computed. */
+static inline void fetch_row(const real *row, int stride)
+{
+    for (int i = 0; i < stride; i += 64 / (int)sizeof(real))
+        __builtin_prefetch(row + i, 1);
+}
+
 static inline void fetch_ahead(const Model *model, const Batch *batch, int e, int negatives)
 {
     if (e >= batch->examples)
         return;
-    for (int t = -1; t < negatives; t++) {
-        int row = t < 0 ? batch->predicted[e] : batch->negative[e * negatives + t];
-        const real *p = model->output + (size_t)row * model->stride;
-        for (int i = 0; i < model->stride; i += 64 / (int)sizeof(real))
-            __builtin_prefetch(p + i, 1);
-    }
+    const int *negative = batch->negative + (size_t)e * negatives;
+    fetch_row(model->input + (size_t)batch->input[batch->begin[e]] * model->stride, model->stride);
+    fetch_row(model->output + (size_t)batch->predicted[e] * model->stride, model->stride);
+    for (int t = 0; t < negatives; t++)
+        fetch_row(model->output + (size_t)negative[t] * model->stride, model->stride);
 }
 
 /* Each input word is given the whole gradient of h, as in the original program
@@ -478,6 +483,15 @@ static double learn_batch(Model *model, const Setting *setting, const Batch *bat
 
 /* ---- a training ------------------------------------------------------------------ */
 
+/* In large pages: rows are visited in no order. */
+static real *zero_matrix(int rows, int stride, const char *what)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow((size_t)rows * (size_t)stride, sizeof(real), &bytes))
+        bytes = SIZE_MAX;
+    return memset(memory_large(bytes, what), 0, bytes);
+}
+
 /* Input rows uniform in +-1 / (2 dimension), output rows zero, as in the
  * original program. */
 Model *model_new(Text *text, const Setting *setting, const Pieces *pieces, Rng *rng)
@@ -489,8 +503,8 @@ Model *model_new(Text *text, const Setting *setting, const Pieces *pieces, Rng *
     model->stride = (dimension + LANES - 1) / LANES * LANES;
     model->inputs = words + (pieces ? pieces->buckets : 0);
     model->outputs = setting->loss == HIERARCHICAL_SOFTMAX ? words - 1 : words;
-    model->input = memory_new((size_t)model->inputs * model->stride, sizeof(real), "the word vectors");
-    model->output = memory_new((size_t)model->outputs * model->stride, sizeof(real), "the output vectors");
+    model->input = zero_matrix(model->inputs, model->stride, "the word vectors");
+    model->output = zero_matrix(model->outputs, model->stride, "the output vectors");
     model->pieces = pieces;
     if (setting->loss == HIERARCHICAL_SOFTMAX)
         model->tree = huffman_new(text->vocab->count, words);
