@@ -58,12 +58,14 @@ START_TEST(fused_equals_plain)
     static const int repeated[] = {3, 9, 3, 40, 41, 42, 43, 44, 45, 46, 47}; /* a noise word drawn twice */
     for (int loss = 0; loss < 3; loss++)
         for (int d = 0; d < 5; d++)
-            for (int count = 0; count <= 11; count++) {
+            for (int count = 0; count <= 12; count++) {
+                const int *noise = count <= 11 ? repeated : repeated + 1; /* at last five words without a repetition */
+                int k = count <= 11 ? count : 5;
                 Model *a = small_model(text, loss, dimensions[d]), *b = small_model(text, loss, dimensions[d]);
                 real *ga = memory_new((size_t)a->stride, sizeof(real), "test"),
                      *gb = memory_new((size_t)a->stride, sizeof(real), "test");
-                double x = learn_example(a, loss, a->input, 5 + count, repeated, count, (real)0.1, ga, false);
-                double y = learn_example(b, loss, b->input, 5 + count, repeated, count, (real)0.1, gb, true);
+                double x = learn_example(a, loss, a->input, 5 + count, noise, k, (real)0.1, ga, false);
+                double y = learn_example(b, loss, b->input, 5 + count, noise, k, (real)0.1, gb, true);
                 ck_assert(x == y);
                 ck_assert(x > 0);
                 ck_assert_mem_eq(ga, gb, a->stride * sizeof(real));
