@@ -426,6 +426,23 @@ static double longest_exact(const Job *job, int kind)
     return translation_exact(&job->model[kind].score[QUARTERS - 1]);
 }
 
+static double longest_bleu(const Job *job, int kind)
+{
+    return bleu_score(&job->model[kind].score[QUARTERS - 1].bleu);
+}
+
+/* Which of the two is ahead changes with the seed: it is told, not claimed. */
+static void compare(Lab *lab, const Job *job)
+{
+    const Model *t = &job->model[TRANSFORMER], *r = &job->model[RECURRENT];
+    trace(lab->trace,
+          "\nOn the longest quarter, Transformer less GRU: %+.3f in exact match, %+.1f in BLEU, with %.2f of its\n"
+          "operations. In the paper the Transformer is ahead; here the sign changes with the seed (the handout has\n"
+          "eight), and the ledger holds each of the two to what lab 05 asks of attention.\n",
+          longest_exact(job, TRANSFORMER) - longest_exact(job, RECURRENT),
+          longest_bleu(job, TRANSFORMER) - longest_bleu(job, RECURRENT), t->gigaflop / r->gigaflop);
+}
+
 static void claims(Lab *lab, const Job *job)
 {
     const char *few = lab->quick ? "trained for too few steps" : NULL;
@@ -439,22 +456,34 @@ static void claims(Lab *lab, const Job *job)
                   .bound = 0.95,
                   .skipped = few});
     claim(lab->claims,
-          (Claim){.id = "transformer-against-attention",
-                  .source = "Vaswani 2017, table 2, has the Transformer ahead; here",
-                  .statement = "at equal operations of training Transformer and GRU with attention are level "
-                               "on the longest quarter (exact match, difference)",
-                  .measured = longest_exact(job, TRANSFORMER) - longest_exact(job, RECURRENT),
-                  .test = EQUALS,
-                  .bound = 0,
-                  .tolerance = 0.1,
+          (Claim){.id = "transformer-long-sentences",
+                  .source = "the bound that lab 05 sets its model with attention",
+                  .statement = "and those of the longest quarter as well as lab 05 asks of attention (exact match)",
+                  .measured = longest_exact(job, TRANSFORMER),
+                  .test = AT_LEAST,
+                  .bound = 0.85,
                   .skipped = few});
+    claim(lab->claims, (Claim){.id = "recurrent-long-sentences",
+                               .source = "the same",
+                               .statement = "the GRU with attention beside it does so too (exact match)",
+                               .measured = longest_exact(job, RECURRENT),
+                               .test = AT_LEAST,
+                               .bound = 0.85,
+                               .skipped = few});
+    claim(lab->claims, (Claim){.id = "both-long-bleu",
+                               .source = "the same",
+                               .statement = "and so it is in BLEU (the lower of the two)",
+                               .measured = fmin(longest_bleu(job, TRANSFORMER), longest_bleu(job, RECURRENT)),
+                               .test = AT_LEAST,
+                               .bound = 95,
+                               .skipped = few});
     claim(lab->claims,
           (Claim){.id = "no-more-operations",
                   .source = "counted",
                   .statement = "the Transformer's training took no more operations than the GRU's (GFLOP over GFLOP)",
                   .measured = m[TRANSFORMER].gigaflop / m[RECURRENT].gigaflop,
                   .test = AT_MOST,
-                  .bound = 1.05});
+                  .bound = 1});
     claim(lab->claims, (Claim){.id = "fewer-parameters",
                                .source = "counted",
                                .statement = "and it has no more parameters (over the GRU's)",
@@ -499,6 +528,7 @@ void step_translation(Lab *lab, void *state)
     progress_end(lab->progress);
     pthread_mutex_destroy(&job->lock);
     tell(lab, job);
+    compare(lab, job);
     draw(lab, job);
     own_sentence(lab, job);
     claims(lab, job);

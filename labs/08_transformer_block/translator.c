@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "maths.h"
 #include "memory.h"
@@ -85,9 +86,14 @@ void translator_greedy(Tape *tape, const Translator *t, Source source, int first
         prefix[b * (most + 1)] = first;
     tape_record(tape, false);
     tape_rewind(tape);
-    Tensor *memory = translator_encode(tape, t, source, NULL, NULL);
+    Tensor *encoded = translator_encode(tape, t, source, NULL, NULL);
+    real *kept = memory_new(encoded->size, sizeof *kept, "what the encoder made");
+    Shape shape = encoded->shape;
+    memcpy(kept, encoded->data, encoded->size * sizeof *kept);
     for (int step = 0; step < most && open > 0; step++) {
         int length = step + 1;
+        tape_rewind(tape); /* one word's tensors at a time */
+        Tensor *memory = tape_input(tape, "memory", shape, kept);
         for (int b = 0; b < source.batch; b++)
             for (int i = 0; i < length; i++)
                 packed[b * length + i] = prefix[b * (most + 1) + i];
@@ -105,6 +111,7 @@ void translator_greedy(Tape *tape, const Translator *t, Source source, int first
                 out[b * most + step] = best;
         }
     }
+    free(kept);
     free(prefix);
     free(packed);
 }
