@@ -149,13 +149,23 @@ FUZZ_SECONDS ?= 60
 FUZZ_ONLY    ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_WRAPPED  = exit malloc calloc realloc posix_memalign free fopen fclose getline __getdelim
 fuzz: ## coverage-guided fuzzing of what reads a user's bytes (clang), FUZZ_SECONDS each
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" build/fuzz/libcourse.a
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPT="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" \
+	    $(FUZZ_ONLY:%=build/fuzz/fuzz_%)
 	@for target in $(FUZZ_ONLY); do mkdir -p build/fuzz/found/$$target; \
-	    wraps=; grep -q ends.h tests/fuzz/$$target.c && wraps="$(FUZZ_WRAPPED:%=-Wl,--wrap=%)"; \
-	    clang -std=gnu11 -DFUZZING -O1 -g -fsanitize=fuzzer,address,undefined $(NUMERIC) -Icommon -Itests $(STB) $$wraps \
-	        tests/fuzz/$$target.c build/fuzz/libcourse.a -lm -o build/fuzz/fuzz_$$target && \
 	    build/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=build/fuzz/ $(FUZZ_ARGS) \
 	        build/fuzz/found/$$target tests/fuzz/$$target || exit 1; done
+
+# A fuzzer links what it needs of the lab whose reader it is of.
+lab_of_vectors   = 02_word2vec
+lab_of_sentence  = 04_lstm_gates
+lab_of_translate = 05_seq2seq_attention
+lab_of_qkv       = 06_self_attention
+lab_of_series    = 09_sequence_modeling
+lab_of_prompt    = 10_in_context
+$(BUILD)/fuzz_%: tests/fuzz/%.c $$(call others,$$(lab_of_$$*)) $(BUILD)/libcourse.a
+	@rm -f $@.a && $(AR) rcs $@.a $(filter %.o,$^)
+	$(CC) -std=gnu11 -DFUZZING $(OPT) -fsanitize=fuzzer $(NUMERIC) -Icommon -Itests $(STB) -MMD -MP -MF $@.d -MT $@ \
+	    $(if $(shell grep ends.h $<),$(FUZZ_WRAPPED:%=-Wl$(comma)--wrap=%)) $< $@.a $(BUILD)/libcourse.a $(LDLIBS) -o $@
 
 .PHONY: quick-labs
 quick-labs: all

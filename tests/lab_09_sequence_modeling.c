@@ -9,10 +9,15 @@ int lab_under_test(int argc, char **argv);
 #include "../labs/09_sequence_modeling/main.c"
 #undef main
 
+#define LLVMFuzzerTestOneInput fuzz_series
+#include "fuzz/series.c"
+
 #include "dies.h"
 #include "fixture.h"
+#include "fuzz/replay.h"
 #include "lab_runs.h"
 #include "maths.h"
+#include <sys/resource.h>
 
 /* ---- the lab as a whole ------------------------------------------------------ */
 
@@ -150,6 +155,29 @@ START_TEST(bad_series)
     snprintf(option, sizeof option, "--series=%s/pipe", folder);
     ck_assert_int_eq(mkfifo(strchr(option, '=') + 1, 0600), 0);
     ASSERT_SAYS(DIES(1, run_lab("42", "--no-plots", option, NULL, NULL)), "a device or a pipe");
+}
+END_TEST
+
+/* A line that no memory holds: the numbers before it are not the whole series. */
+static void read_with_little_memory(const char *path)
+{
+    int count;
+    setrlimit(RLIMIT_AS, &(struct rlimit){300 << 20, 300 << 20});
+    free(series_read(path, &count));
+}
+
+START_TEST(endless_line)
+{
+    const char *path = strchr(series_from(100, swing), '=') + 1;
+    ck_assert_int_eq(truncate(path, 1 << 30), 0); /* no block of it is on the disk */
+    ASSERT_SAYS(DIES(1, read_with_little_memory(path)), "cannot read");
+}
+END_TEST
+
+/* What fuzzing found worth keeping. */
+START_TEST(fuzzed)
+{
+    replay("tests/fuzz/series", fuzz_series, 5);
 }
 END_TEST
 
@@ -300,6 +328,8 @@ int main(void)
     add_run(suite, "own_series", own_series, 0);
     add_run(suite, "own_series_with_windows_line_ends", own_series_with_windows_line_ends, 0);
     add_run(suite, "bad_series", bad_series, 0);
+    add_run(suite, "endless_line", endless_line, 0);
+    test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "bad_options", bad_options, 0);
     add_run(suite, "waves_and_forecasts", waves_and_forecasts, 0);
     add_run(suite, "convolution_is_causal", convolution_is_causal, 0);

@@ -26,8 +26,8 @@
  *     make 09 ARGS="--step 11 --series temperatures.txt --next 30"
  *
  * Chapters: samples.c by_hand.c compare.c beyond.c looking.c importance.c
- * ablation.c length.c failures.c own.c; the waves in waves.c, the networks in
- * models.c and training.c, the trained ones in study.c. Leads to lab 10, where
+ * ablation.c length.c failures.c own.c (with series.c); the waves in waves.c, the
+ * networks in models.c and training.c, the trained ones in study.c. Leads to lab 10, where
  * the sequences are words. */
 #include "modeling.h"
 

@@ -1,66 +1,17 @@
 /* Step 11. A series of your own. */
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "die.h"
 #include "maths.h"
 #include "memory.h"
 #include "modeling.h"
 #include "parallel.h"
+#include "series.h"
 
-enum { SHORTEST = 60, LONGEST = 20000, MOST_NEXT = 200, OWN_STEPS = 400, SHOWN = 150 };
-#define LARGEST 1e12
+enum { MOST_NEXT = 200, OWN_STEPS = 400, SHOWN = 150 };
 
-/* ---- reading -------------------------------------------------------------------------- */
-
-/* The number on LINE of TEXT; dies if that is anything else. */
-static double number_of(const char *path, int line, const char *text, size_t length)
-{
-    char *end;
-    double value = strtod(text, &end);
-    bool any = end != text;
-    end += strspn(end, " \t\r\n");
-    if (!any || end != text + length)
-        die("%s, line %d: a number was expected, one on each line", path, line);
-    if (!isfinite(value) || fabs(value) > LARGEST)
-        die("%s, line %d: numbers up to %.0e are wanted", path, line, LARGEST);
-    return value;
-}
-
-static void read_series(Modeling *self, const char *path)
-{
-    char *text = NULL;
-    size_t capacity = 0;
-    struct stat status;
-    if (stat(path, &status) != 0)
-        die("cannot open %s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode)) /* before fopen, which would wait for a pipe's writer */
-        die("%s: is %s, not a file of numbers", path, S_ISDIR(status.st_mode) ? "a folder" : "a device or a pipe");
-    FILE *file = fopen(path, "r");
-    if (!file)
-        die("cannot open %s: %s", path, strerror(errno));
-    self->values = memory_new(LONGEST, sizeof(double), "the series");
-    errno = 0;
-    ssize_t length = getline(&text, &capacity, file);
-    for (int line = 1; length >= 0; line++) {
-        if (strspn(text, " \t\r\n") != (size_t)length) { /* not an empty line */
-            if (self->count == LONGEST)
-                die("%s: more than %d numbers", path, LONGEST);
-            self->values[self->count++] = number_of(path, line, text, (size_t)length);
-        }
-        length = getline(&text, &capacity, file);
-    }
-    if (ferror(file))
-        die("cannot read %s: %s", path, strerror(errno));
-    free(text);
-    fclose(file);
-    if (self->count < SHORTEST)
-        die("%s: %d numbers; at least %d are needed", path, self->count, SHORTEST);
-}
+/* ---- the series ----------------------------------------------------------------------- */
 
 /* Without --series: two waves and noise, 240 values. */
 static void make_series(Lab *lab, Modeling *self)
@@ -76,7 +27,7 @@ void own_check(Modeling *self)
 {
     if (!self->series)
         return;
-    read_series(self, self->series);
+    self->values = series_read(self->series, &self->count);
     for (int t = 1; t < self->count; t++)
         if (self->values[t] != self->values[0])
             return;

@@ -8,12 +8,8 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "ends.h"
-#ifdef FUZZING
-#include "../../labs/06_self_attention/qkv.c"
-#else
 #include "../../labs/06_self_attention/self_attention.h"
-#endif
+#include "ends.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
