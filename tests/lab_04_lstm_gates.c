@@ -10,6 +10,10 @@ int lab_under_test(int argc, char **argv);
 
 #include <math.h>
 
+#define LLVMFuzzerTestOneInput fuzz_sentence
+#include "fuzz/sentence.c"
+
+#include "fuzz/replay.h"
 #include "lab_runs.h"
 
 START_TEST(claims_hold_over_seeds)
@@ -185,9 +189,17 @@ START_TEST(sums_are_of_the_marked)
 }
 END_TEST
 
+/* What fuzzing found worth keeping. */
+START_TEST(fuzzed)
+{
+    replay("tests/fuzz/sentence", fuzz_sentence, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab_04_lstm_gates");
+    test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
     add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
     add_run(suite, "steps_run_alone", steps_run_alone, 0);

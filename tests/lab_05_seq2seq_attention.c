@@ -11,7 +11,11 @@ int lab_under_test(int argc, char **argv);
 
 #include <math.h>
 
+#define LLVMFuzzerTestOneInput fuzz_translate
+#include "fuzz/translate.c"
+
 #include "dies.h"
+#include "fuzz/replay.h"
 #include "lab_runs.h"
 #include "maths.h"
 
@@ -223,9 +227,17 @@ START_TEST(attention_is_a_distribution)
 }
 END_TEST
 
+/* What fuzzing found worth keeping. */
+START_TEST(fuzzed)
+{
+    replay("tests/fuzz/translate", fuzz_translate, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab 05, seq2seq and attention");
+    test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
     add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
     add_run(suite, "steps_run_alone", steps_run_alone, 0);

@@ -8,9 +8,13 @@ int lab_under_test(int argc, char **argv);
 #include "../labs/10_in_context/main.c"
 #undef main
 
+#define LLVMFuzzerTestOneInput fuzz_prompt
+#include "fuzz/prompt.c"
+
 #include "dies.h"
 #include "../labs/10_in_context/guesses.h"
 #include "../labs/10_in_context/labelled.h"
+#include "fuzz/replay.h"
 #include "lab_runs.h"
 
 /* ---- the lab as a whole ------------------------------------------------------ */
@@ -283,9 +287,17 @@ START_TEST(writing_is_reading)
 }
 END_TEST
 
+/* What fuzzing found worth keeping. */
+START_TEST(fuzzed)
+{
+    replay("tests/fuzz/prompt", fuzz_prompt, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lab 10, in context");
+    test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
     add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);
     add_run(suite, "steps_run_alone", steps_run_alone, 0);

@@ -236,7 +236,7 @@ static int subject_of(const Corpus *corpus, int id)
 }
 
 /* The student's words as numbers; dies with status 2 where one is not known. */
-static Sentence own_sentence(const Corpus *corpus, const char *text)
+Sentence senses_read_sentence(const Corpus *corpus, const char *text)
 {
     int n;
     char **words = text_split(text, "--sentence", &n);
@@ -263,7 +263,7 @@ static Sentence own_sentence(const Corpus *corpus, const char *text)
 
 static void judge_own(Lab *lab, const Corpus *corpus, const Model *model, const char *text)
 {
-    Sentence s = own_sentence(corpus, text);
+    Sentence s = senses_read_sentence(corpus, text);
     int word = subject_of(corpus, s.id[s.at]), n = corpus->per_sense;
     real centroid[SENSES][SIZE];
     real *known = vectors_of(model, corpus->known + (size_t)word * SENSES * n, SENSES * n, BY_SECOND);
@@ -359,6 +359,6 @@ void step_senses(Lab *lab, void *state)
 void senses_check_sentence(Lab *lab, const Gates *self)
 {
     Corpus *corpus = corpus_new(lab, &self->config);
-    own_sentence(corpus, self->own_sentence);
+    senses_read_sentence(corpus, self->own_sentence);
     corpus_free(corpus);
 }

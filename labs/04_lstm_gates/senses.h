@@ -38,6 +38,10 @@ typedef struct {
 Corpus *corpus_new(Lab *lab, const Config *config);
 void corpus_free(Corpus *corpus);
 
+/* The student's words (senses.c), of CORPUS and one of them ambiguous; dies
+ * (exit 2) if they are not. */
+Sentence senses_read_sentence(const Corpus *corpus, const char *text);
+
 /* Traces a sentence, its ambiguous word in brackets. */
 void trace_sentence(Lab *lab, const Corpus *corpus, const Sentence *s);
 

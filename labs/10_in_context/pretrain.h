@@ -35,6 +35,11 @@ Tensor *encoder_decoder_scores(Tape *tape, const EncoderDecoder *model, const Te
 /* A decoder as GPT. */
 Model decoder_new(int vocabulary, Rng *rng);
 
+/* [CLS] and the student's words (steps_pretraining.c), at most TEXT_MOST / 2, into
+ * IDS, or [CLS] alone where PROMPT is NULL; how many.  Dies (exit 2) on a word that
+ * the corpus has not. */
+int prompt_read(const World *world, const char *prompt, int *ids);
+
 /* ---- trained (pretrain.c) ---- */
 
 /* The corpus, made on first use. */

@@ -181,8 +181,8 @@ static int own_word(const World *world, const char *word)
     die_usage("--prompt: '%s' is not among the words of the corpus (they are in the lab's source, stories.c)", word);
 }
 
-/* [CLS] and the student's words into IDS; dies where one is not known. */
-static int own_prompt(const World *world, const char *prompt, int *ids)
+/* [CLS], and what the student wants the texts to begin with. */
+int prompt_read(const World *world, const char *prompt, int *ids)
 {
     int n = 0, length = 1;
     ids[0] = CLS;
@@ -203,7 +203,7 @@ void pretraining_check_prompt(const char *prompt)
 {
     int ids[TEXT_MOST];
     World *world = world_new();
-    own_prompt(world, prompt, ids);
+    prompt_read(world, prompt, ids);
     world_free(world);
 }
 
@@ -212,7 +212,7 @@ static int write_texts(Lab *lab, const World *world, const Model *model, const c
                        const char *name, Rng *rng)
 {
     enum { MOST = 20 };
-    int ids[MOST * TEXT_MOST] = {0}, start[TEXT_MOST], length = own_prompt(world, prompt, start), different = 0;
+    int ids[MOST * TEXT_MOST] = {0}, start[TEXT_MOST], length = prompt_read(world, prompt, start), different = 0;
     for (int b = 0; b < n; b++)
         memcpy(ids + b * TEXT_MOST, start, (size_t)length * sizeof *start);
     Tape *tape = tape_new(1);
