@@ -13,7 +13,7 @@ OUT   ?= outputs
 # The same bytes everywhere: no contraction or reordering at the compiler's
 # pleasure (docs/design.md, "The same bytes").
 NUMERIC  = -ffp-contract=off -fno-math-errno -fno-trapping-math
-WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-psabi
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-psabi -Werror=implicit-function-declaration
 OPT_release = -O3 -g
 OPT_debug   = -Og -g3 -DDEBUG
 OPT_asan    = -O3 -g -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "clock.h"
 #include "die.h"
 #include "figure_parts.h"
 #include "files.h"
@@ -42,13 +43,6 @@ struct Gnuplot {
     int count;
     double patience;
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* The full path of a program, or NULL. */
 static char *find_program(const char *name)
@@ -216,9 +210,9 @@ static void read_fonts(Gnuplot *gnuplot, FILE *list)
 static void wait_for(pid_t process, double seconds)
 {
     int status;
-    double began = now();
+    double began = clock_seconds();
     while (process > 0 && !has_ended(process, &status)) {
-        if (now() - began > seconds)
+        if (clock_seconds() - began > seconds)
             kill(process, SIGKILL);
         nap();
     }
@@ -286,7 +280,7 @@ static void begin_job(Gnuplot *gnuplot, Job *job)
     cleanup_add_file(part);
     job->says = tmpfile();
     job->process = start(arguments, gnuplot->folder, job->says);
-    job->started = now();
+    job->started = clock_seconds();
     job->state = RUNNING;
     free(script);
     free(part);
@@ -350,7 +344,7 @@ static void attend(Gnuplot *gnuplot, Job *job)
         end_job(gnuplot, job, 127 << 8, false);
     } else if (has_ended(job->process, &status)) {
         end_job(gnuplot, job, status, false);
-    } else if (now() - job->started > gnuplot->patience) {
+    } else if (clock_seconds() - job->started > gnuplot->patience) {
         kill(job->process, SIGKILL);
         while (!has_ended(job->process, &status))
             nap();

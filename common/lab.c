@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "die.h"
 #include "files.h"
 #include "memory.h"
@@ -545,13 +545,6 @@ static void trace_opening(Trace *t, const Request *request)
     trace(t, "\n");
 }
 
-static double seconds_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* Waits for Enter before step NEXT; false if the class is over (q). */
 static bool wait_for_enter(Lab *lab, const Request *request, int next)
 {
@@ -579,12 +572,12 @@ static void run_steps(Lab *lab, Request *request, void *state)
             return;
         first = false;
         trace_heading(lab->trace, "Step %d of %d. %s", i + 1, request->steps, step->title);
-        double began = seconds_now();
+        double began = clock_seconds();
         step->run(lab, state);
         progress_end(lab->progress);
         char name[256];
         snprintf(name, sizeof name, "step %d, %s", i + 1, step->name ? step->name : "");
-        trace_timing(lab->trace, name, seconds_now() - began, "s");
+        trace_timing(lab->trace, name, clock_seconds() - began, "s");
     }
 }
 
@@ -656,7 +649,7 @@ int lab_main(int argc, char **argv, const LabInfo *info, void *state)
     folder_create(folder);
     int lock = lock_folder(folder);
     Lab *lab = open_lab(folder, &request);
-    double began = seconds_now();
+    double began = clock_seconds();
     trace_opening(lab->trace, &request);
     if (info->begin)
         info->begin(lab, state);
@@ -665,7 +658,7 @@ int lab_main(int argc, char **argv, const LabInfo *info, void *state)
         info->end(lab, state);
     trace_ledger(lab);
     int status = figures_finish(lab->figures) > 0;
-    trace_timing(lab->trace, "all", seconds_now() - began, "s");
+    trace_timing(lab->trace, "all", clock_seconds() - began, "s");
     list_files(lab);
     if (request.check && !check_claims(lab->claims))
         status = 1;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "memory.h"
 
 enum { BAR = 24, LABEL = 64, LINE = 512 };
@@ -20,13 +20,6 @@ struct Progress {
     double total, began, drawn;
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 Progress *progress_new(bool enabled)
 {
     Progress *progress = memory_new(1, sizeof *progress, "the progress bar");
@@ -34,7 +27,7 @@ Progress *progress_new(bool enabled)
     const char *terminal = getenv("TERM");
     progress->enabled =
         enabled && isatty(STDERR_FILENO) && !(no_colour && *no_colour) && !(terminal && strcmp(terminal, "dumb") == 0);
-    progress->began = now();
+    progress->began = clock_seconds();
     return progress;
 }
 
@@ -46,7 +39,7 @@ void progress_free(Progress *progress)
 
 double progress_seconds(const Progress *progress)
 {
-    return now() - progress->began;
+    return clock_seconds() - progress->began;
 }
 
 void progress_begin(Progress *progress, const char *label, double total)
@@ -54,7 +47,7 @@ void progress_begin(Progress *progress, const char *label, double total)
     progress_end(progress);
     snprintf(progress->label, sizeof progress->label, "%s", label);
     progress->total = total;
-    progress->began = now();
+    progress->began = clock_seconds();
     progress->drawn = progress->began; /* nothing is drawn for what takes no time */
 }
 
@@ -102,7 +95,7 @@ void progress_update(Progress *progress, double done, const char *format, ...)
     va_list arguments;
     if (!progress->enabled)
         return;
-    double time = now();
+    double time = clock_seconds();
     if (time - progress->drawn < 0.1)
         return;
     double fraction = progress->total > 0 ? done / progress->total : 0;

@@ -18,6 +18,7 @@ int lab_under_test(int argc, char **argv);
 #include "fixture.h"
 #include "lab_runs.h"
 #include "maths.h"
+#include "measure.h"
 
 START_TEST(claims_hold_over_seeds)
 {

@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "onehot.h"
 
@@ -62,13 +62,6 @@ static void by_hand(Lab *lab)
     trace_matrix(lab->trace, HERE, "dL/dW", dW, V, D, words, NULL, 2);
 }
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* The lecture's size, 50,000 words and 100 hidden units, on a few random words. */
 static void at_full_size(Lab *lab, const OneHot *self)
 {
@@ -85,15 +78,15 @@ static void at_full_size(Lab *lab, const OneHot *self)
     for (int i = 0; i < WORDS; i++) {
         int id = (int)rng_below(&rng, (uint64_t)v);
         one_hot(x, id, v);
-        double start = seconds();
+        double start = clock_seconds();
         multiplications += product(h, x, W, v, d);
-        double middle = seconds();
+        double middle = clock_seconds();
         for (int r = 0; r < REPEAT; r++) {
             look_up(row, W, id, d);
             __asm__ volatile("" ::"r"(row) : "memory"); /* so that the copies are made */
         }
         product_time += middle - start;
-        copy_time += (seconds() - middle) / REPEAT;
+        copy_time += (clock_seconds() - middle) / REPEAT;
         different += memcmp(h, row, (size_t)d * sizeof *h) != 0;
     }
     multiplications /= WORDS;

@@ -19,8 +19,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "die.h"
 #include "kernels.h"
 #include "maths.h"
@@ -524,13 +524,6 @@ void model_free(Model *model)
     free(model);
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static void stop_unless_finite(double loss, const Setting *setting)
 {
     if (!(loss < 1e30))
@@ -546,14 +539,14 @@ Model *train(Text *text, const Setting *setting, const Pieces *pieces, Rng rng, 
     Model *model = model_new(text, setting, pieces, &rng);
     Reader *reader = reader_new(text, setting, rng);
     real *mean = memory_new(2 * (size_t)model->stride, sizeof *mean, "a hidden vector");
-    double start = now(), tokens = (double)text->tokens, loss = 0, examples = 0;
+    double start = clock_seconds(), tokens = (double)text->tokens, loss = 0, examples = 0;
     const Batch *batch;
     for (int epoch = 0; (batch = reader_next(reader));) {
         loss += learn_batch(model, setting, batch, mean, mean + model->stride, c);
         examples += batch->examples;
         c->words = batch->words;
         if (progress)
-            progress_update(progress, batch->words, "%.0f words/s  loss %.3f", batch->words / (now() - start + 1e-9),
+            progress_update(progress, batch->words, "%.0f words/s  loss %.3f", batch->words / (clock_seconds() - start + 1e-9),
                             loss / examples);
         stop_unless_finite(loss, setting);
         c->loss[epoch] = (real)(loss / examples);
@@ -562,7 +555,7 @@ Model *train(Text *text, const Setting *setting, const Pieces *pieces, Rng rng, 
             loss = examples = 0;
         }
     }
-    c->seconds = now() - start;
+    c->seconds = clock_seconds() - start;
     if (!course)
         free(c->loss);
     free(mean);

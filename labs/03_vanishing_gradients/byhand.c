@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "maths.h"
+#include "measure.h"
 #include "vanishing.h"
 
 /* a_t = x_t W_xh + h_{t-1} W_hh + b      h_t = tanh(a_t)                (Elman 1990) */

@@ -58,14 +58,6 @@ double norm_of(const real *x, size_t n)
     return sqrt(squares);
 }
 
-double largest_difference(const real *a, const real *b, size_t n)
-{
-    double largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
-    return largest;
-}
-
 double slope_of(const real *x, const real *y, int n)
 {
     double mean_x = 0, mean_y = 0, xx = 0, xy = 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure.h"
 #include "memory.h"
 #include "vanishing.h"
 

@@ -49,7 +49,6 @@ void bptt_by_hand(Lab *lab, Figure *figure);                                    
 
 /* sqrt of the sum of squares, in doubles and in order. */
 double norm_of(const real *x, size_t n);
-double largest_difference(const real *a, const real *b, size_t n);
 
 /* Slope of the straight line through (x, y) by least squares. */
 double slope_of(const real *x, const real *y, int n);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gates.h"
+#include "measure.h"
 
 enum { IN = 2, H = 3, MOST_GATES = 4 * H };
 
@@ -65,16 +66,6 @@ static void show(Lab *lab, const char *equation, const Tensor *y)
 {
     trace_equation(lab->trace, y->where, "%s", equation);
     trace_vector(lab->trace, y->where, y->name, y->data, H, units, 4);
-}
-
-static double largest_difference(const real *a, const real *b, size_t n)
-{
-    double worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        double difference = fabs((double)a[i] - (double)b[i]);
-        worst = difference > worst ? difference : worst;
-    }
-    return worst;
 }
 
 /* ---- step 1: forward ------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure.h"
 #include "memory.h"
 #include "optim.h"
 
@@ -12,15 +13,6 @@ Tensor *teacher_forced_loss(Tape *tape, const Model *model, const TranslationBat
     Memory memory = encode(tape, model, batch->source, batch->source_lengths, batch->source_steps, batch->size);
     Tensor *states = decode(tape, model, &memory, memory.start, batch->target_in, batch->target_steps); /* [T, B, H] */
     return op_cross_entropy(tape, read_out(tape, model, &memory, states, NULL), batch->target_out);
-}
-
-static int largest(const real *row, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (row[i] > row[best])
-            best = i;
-    return best;
 }
 
 /* The word that is fed next is the one the model finds most likely now: no
@@ -38,7 +30,7 @@ Tensor *free_running_loss(Tape *tape, const Model *model, const TranslationBatch
         scores[t] = read_out(tape, model, &memory, states, NULL); /* [1, B, V] */
         state = op_reshape(tape, states, state->shape);
         for (int i = 0; i < b; i++)
-            words[i] = largest(scores[t]->data + i * model->settings.french, model->settings.french);
+            words[i] = argmax(scores[t]->data + i * model->settings.french, model->settings.french);
     }
     Tensor *loss = op_cross_entropy(tape, op_concat(tape, scores, steps, 0), batch->target_out);
     free(words);

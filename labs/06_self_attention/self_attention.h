@@ -76,8 +76,7 @@ HeatmapColours weight_colours(int columns);
 /* A figure of one heatmap is made large enough for a slide. */
 void enlarge(Figure *figure, int rows, int columns);
 
-/* The largest |a - b|, and the largest |sum of a row - 1|. */
-double largest_difference(const real *a, const real *b, size_t n);
+/* The largest |sum of a row - 1|. */
 double worst_row_sum(const real *weights, int rows, int columns);
 
 void step_scores(Lab *lab, void *state);

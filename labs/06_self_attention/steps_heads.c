@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "maths.h"
+#include "measure.h"
 #include "self_attention.h"
 
 /* ---- X, Q, K, V, scores, weights, output --------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure.h"
 #include "memory.h"
 #include "self_attention.h"
 

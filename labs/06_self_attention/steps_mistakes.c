@@ -9,6 +9,7 @@
 
 #include "die.h"
 #include "maths.h"
+#include "measure.h"
 #include "self_attention.h"
 
 /* Wide enough for forgotten scaling to show, and short enough to be read. */

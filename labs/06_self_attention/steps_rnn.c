@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "maths.h"
 #include "memory.h"
 #include "parallel.h"
@@ -154,13 +154,6 @@ static double mean_between(const real *mean, int from, int to)
 
 /* ---- time: to the terminal and timing.tsv only ------------------------------------------ */
 
-static double processor_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* The shortest of a few runs of LAYER, forward only, on one processor. */
 static double seconds_of(int layer, int n, int d)
 {
@@ -169,19 +162,19 @@ static double seconds_of(int layer, int n, int d)
     Attention self = attention_new(parameters, "attention", d, 1, &rng);
     Recurrent rnn = recurrent_new(parameters, "rnn", CELL_RNN, d, d, &rng);
     Tape *tape = tape_new(1);
-    double best = INFINITY, began = processor_seconds();
+    double best = INFINITY, began = clock_thread_seconds();
     tape_record(tape, false);
-    for (int i = 0; i < 50 && (i < 3 || processor_seconds() - began < 0.01); i++) {
+    for (int i = 0; i < 50 && (i < 3 || clock_thread_seconds() - began < 0.01); i++) {
         tape_rewind(tape);
         Tensor *x = tape_input(tape, "x", layer == 2 ? SHAPE(n, 1, d) : SHAPE(1, n, d), NULL);
-        double start = processor_seconds();
+        double start = clock_thread_seconds();
         if (layer == 0)
             scaled_dot_product_attention(tape, x, x, x, NULL, NULL);
         else if (layer == 1)
             attention(tape, &self, x, x, NULL, NULL);
         else
             recurrent(tape, &rnn, x, NULL, (Sequence){0});
-        best = fmin(best, processor_seconds() - start);
+        best = fmin(best, clock_thread_seconds() - start);
     }
     tape_free(tape);
     parameters_free(parameters);

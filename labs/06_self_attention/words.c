@@ -77,14 +77,6 @@ void enlarge(Figure *figure, int rows, int columns)
         figure_layout(figure, 1, 1400, 1360);
 }
 
-double largest_difference(const real *a, const real *b, size_t n)
-{
-    double largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
-    return largest;
-}
-
 double worst_row_sum(const real *weights, int rows, int columns)
 {
     double worst = 0;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "measure.h"
 #include "memory.h"
 #include "optim.h"
 #include "parallel.h"
@@ -90,15 +91,6 @@ typedef struct {
     int right[QUESTIONS][LONGEST], asked[QUESTIONS][LONGEST];
 } Score;
 
-static int largest(const real *logits)
-{
-    int best = 0;
-    for (int letter = 1; letter < LETTERS; letter++)
-        if (logits[letter] > logits[best])
-            best = letter;
-    return best;
-}
-
 static void test(const Model *model, Tape *tape, int sequences, Rng *rng, Score *score)
 {
     enum { AT_ONCE = 50 };
@@ -113,7 +105,7 @@ static void test(const Model *model, Tape *tape, int sequences, Rng *rng, Score 
             for (int i = 0; i < AT_ONCE * LONGEST; i++) {
                 int target = targets[q * AT_ONCE * LONGEST + i];
                 score->asked[q][i % LONGEST] += target >= 0;
-                score->right[q][i % LONGEST] += target >= 0 && largest(logits + i * LETTERS) == target;
+                score->right[q][i % LONGEST] += target >= 0 && argmax(logits + i * LETTERS, LETTERS) == target;
             }
         }
     }

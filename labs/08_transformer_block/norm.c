@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "maths.h"
+#include "measure.h"
 #include "memory.h"
 #include "transformer_block.h"
 
@@ -56,14 +57,6 @@ static void backward_by_hand(Lab *lab, const real *dy, const real *gain, const r
     for (int i = 0; i < D; i++)
         dx[i] = (g[i] - mean - normal[i] * along) / sd;
     trace_vector(lab->trace, HERE, "x' = (g - mean(g) - x^ mean(g x^)) / sd", dx, D, NULL, 4);
-}
-
-static double largest_difference(const real *a, const real *b, int n)
-{
-    double most = 0;
-    for (int i = 0; i < n; i++)
-        most = fmax(most, fabs((double)a[i] - (double)b[i]));
-    return most;
 }
 
 static void by_hand(Lab *lab)

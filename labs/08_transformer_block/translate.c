@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "parallel.h"
 #include "recurrent_translator.h"
@@ -248,22 +248,15 @@ static void score(const Job *job, Model *model, int kind, int quarter, Tape *tap
     free(out);
 }
 
-static double thread_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void one_model(int kind, void *context)
 {
     Job *job = context;
     Model *model = &job->model[kind];
     Tape *tape = tape_new(1);
     make(job, model, kind);
-    double start = thread_seconds();
+    double start = clock_thread_seconds();
     train(job, model, kind, tape);
-    model->seconds = thread_seconds() - start;
+    model->seconds = clock_thread_seconds() - start;
     tape_record(tape, false);
     for (int q = 0; q < QUARTERS; q++)
         score(job, model, kind, q, tape);

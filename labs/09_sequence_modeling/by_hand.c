@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "maths.h"
+#include "measure.h"
 #include "modeling.h"
 
 /* Three values of a wave with f = pi/3, and the one that comes next. */
@@ -18,14 +19,6 @@ static void show_matrix(Lab *lab, const Tensor *tensor, const char *name)
 {
     trace_matrix(lab->trace, tensor->where, name, tensor->data, tensor_rows(tensor), tensor_columns(tensor), NULL, NULL,
                  4);
-}
-
-static double largest_difference(const real *a, const real *b, size_t n)
-{
-    double largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
-    return largest;
 }
 
 /* ---- RNN: forward and backward ------------------------------------------------------ */

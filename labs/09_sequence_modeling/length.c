@@ -1,7 +1,7 @@
 /* Step 9. The price of length: operations counted, and time measured. */
 #include <stdio.h>
-#include <time.h>
 
+#include "clock.h"
 #include "modeling.h"
 
 enum { LENGTHS = 6, TIMED = 3, TIMED_BATCH = 8 };
@@ -20,25 +20,18 @@ static double rnn_operations(double t, double h)
     return 2 * t * (h * h + 2 * h);
 }
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* The shortest of REPEATS times of forward and backward. */
 static double step_time(const Model *model, const Waves *waves, int repeats)
 {
     double best = 1e300;
     Tape *tape = tape_new(1);
     for (int i = 0; i <= repeats; i++) {
-        double start = seconds();
+        double start = clock_thread_seconds();
         tape_rewind(tape);
         Tensor *x = tape_input(tape, "x", SHAPE(waves->n, waves->settings.inputs, 1), waves->inputs);
         Tensor *y = tape_input(tape, "y", SHAPE(waves->n, 1), waves->targets);
         tape_backward(tape, op_mean_squared_error(tape, model_predict(tape, model, x, NULL), y));
-        double took = seconds() - start;
+        double took = clock_thread_seconds() - start;
         best = i > 0 && took < best ? took : best; /* the first one asks for memory */
     }
     tape_free(tape);

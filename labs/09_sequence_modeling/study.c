@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "maths.h"
 #include "modeling.h"
 #include "parallel.h"
@@ -70,13 +70,6 @@ typedef struct {
     pthread_mutex_t lock; /* for the progress bar */
 } Jobs;
 
-static double thread_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Weights and waves depend on the run alone: all arms of a run see the same waves. */
 static void one_model(int index, void *context)
 {
@@ -92,9 +85,9 @@ static void one_model(int index, void *context)
     training.test = self->look;
     training.curve = trained->curve;
     Model *model = model_new(competitors[arm].settings, INPUTS, &weights);
-    double start = thread_seconds();
+    double start = clock_thread_seconds();
     trained->outcome = model_train(model, &training, &waves);
-    trained->seconds = thread_seconds() - start;
+    trained->seconds = clock_thread_seconds() - start;
     trained->error = model_error(model, self->test);
     trained->model = model;
     pthread_mutex_lock(&jobs->lock);

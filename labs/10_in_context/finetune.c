@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure.h"
 #include "memory.h"
 #include "optim.h"
 
@@ -110,15 +111,6 @@ static void train(const Tuning *tuning, Tuned *tuned, Tape *tape, const Example 
     free(order);
 }
 
-static int largest(const real *scores, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (scores[i] > scores[best])
-            best = i;
-    return best;
-}
-
 /* Whole entities: right (first word, last word and kind), found, and there. */
 typedef struct {
     int right, found, there;
@@ -139,7 +131,7 @@ static void count_entities(const real *scores, const Example *example, Counts *c
 {
     int tags[TEXT_MOST], n = example->length;
     for (int t = 0; t < n; t++)
-        tags[t] = example->target[t] == NO_TARGET ? TAG_O : largest(scores + t * TAGS, TAGS);
+        tags[t] = example->target[t] == NO_TARGET ? TAG_O : argmax(scores + t * TAGS, TAGS);
     for (int t = 0; t < n; t++) {
         int found = entity_end(tags, t, n), there = entity_end(example->target, t, n);
         counts->found += found >= 0;
@@ -159,10 +151,10 @@ static void count(Task task, const real *scores, const Texts *texts, const Examp
         }
         counts->found++;
         if (task == ANSWERS)
-            counts->right += largest(row, texts->lengths[b]) == examples[b]->answer &&
-                             largest(row + length, texts->lengths[b]) == examples[b]->end;
+            counts->right += argmax(row, texts->lengths[b]) == examples[b]->answer &&
+                             argmax(row + length, texts->lengths[b]) == examples[b]->end;
         else
-            counts->right += largest(row, classes) == examples[b]->answer;
+            counts->right += argmax(row, classes) == examples[b]->answer;
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "kept.h"
 #include "maths.h"
+#include "measure.h"
 #include "memory.h"
 #include "optim.h"
 #include "parallel.h"
@@ -111,19 +112,10 @@ static Tensor *loss_of(Tape *tape, const Model *model, const int *ids, const int
     return op_add(tape, labels, order);
 }
 
-static int largest(const real *scores)
-{
-    int best = 0;
-    for (int i = 1; i < WORDS; i++)
-        if (scores[i] > scores[best])
-            best = i;
-    return best;
-}
-
 /* -log softmax(scores)[answer] */
 static double surprise(const real *scores, int answer)
 {
-    double sum = 0, top = (double)scores[largest(scores)];
+    double sum = 0, top = (double)scores[argmax(scores, WORDS)];
     for (int i = 0; i < WORDS; i++)
         sum += exp64((double)scores[i] - top);
     return log64(sum) + top - (double)scores[answer];
@@ -165,7 +157,7 @@ static void look(Tape *tape, const Model *model, const int *ids, const int *answ
     for (int i = 0; i < asked; i++) {
         int k = i % ASKED;
         if (k >= LATE) {
-            right += largest(scores + i * WORDS) == answers[i];
+            right += argmax(scores + i * WORDS, WORDS) == answers[i];
             late++;
         }
         if (k >= LATE || (k > 0 && k < EARLY))
@@ -174,7 +166,7 @@ static void look(Tape *tape, const Model *model, const int *ids, const int *answ
     int followed = rows_of(rows, LOOK_TEXTS, true), in_order = 0;
     scores = model_scores(tape, model, model_rows(tape, states, rows, followed))->data;
     for (int i = 0; i < followed; i++)
-        in_order += largest(scores + i * WORDS) == (ids[rows[i] - 1] + 1) % SYMBOLS;
+        in_order += argmax(scores + i * WORDS, WORDS) == (ids[rows[i] - 1] + 1) % SYMBOLS;
     row[LOOK_ACCURACY] = (real)((double)right / late);
     row[LOOK_EARLY_LOSS] = (real)(loss[0] / late); /* as many early questions as late ones */
     row[LOOK_LATE_LOSS] = (real)(loss[1] / late);
@@ -242,7 +234,7 @@ static void test(Learner *learner, Tape *tape, const Mappings *all)
         Tensor *states = model_read(tape, &learner->model, all->ids + done * PLACES, AT_ONCE, PLACES, (ModelView){0});
         const real *scores = model_scores(tape, &learner->model, model_rows(tape, states, rows, asked))->data;
         for (int i = 0; i < asked; i++)
-            right[i % ASKED] += largest(scores + i * WORDS) == all->answers[done * ASKED + i];
+            right[i % ASKED] += argmax(scores + i * WORDS, WORDS) == all->answers[done * ASKED + i];
     }
     tape_record(tape, true);
     for (int k = 0; k < ASKED; k++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "maths.h"
+#include "measure.h"
 #include "memory.h"
 
 Model model_new(ModelSettings settings, Rng *rng)
@@ -73,15 +74,6 @@ Tensor *model_scores(Tape *tape, const Model *model, Tensor *states)
                                 : linear(tape, &model->output, states);
 }
 
-static int largest(const real *scores, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (scores[i] > scores[best])
-            best = i;
-    return best;
-}
-
 /* The score that is smaller than exactly k - 1 others (of equal ones the first counts as larger). */
 static real score_of_rank(const real *scores, int n, int k)
 {
@@ -92,13 +84,13 @@ static real score_of_rank(const real *scores, int n, int k)
         if (larger == k - 1)
             return scores[i];
     }
-    return scores[largest(scores, n)];
+    return scores[argmax(scores, n)];
 }
 
 /* p_i = e^(s_i / temperature) / sum, over the k largest  (Fan 2018: top-k) */
 int choose_word(const real *scores, int vocabulary, Choice choice, Rng *rng)
 {
-    int best = largest(scores, vocabulary);
+    int best = argmax(scores, vocabulary);
     if (choice.temperature <= 0)
         return best;
     int k = choice.top_k > 0 && choice.top_k < vocabulary ? choice.top_k : vocabulary;

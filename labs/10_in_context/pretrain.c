@@ -7,6 +7,7 @@
 
 #include "kept.h"
 #include "maths.h"
+#include "measure.h"
 #include "memory.h"
 #include "optim.h"
 #include "parallel.h"
@@ -137,15 +138,6 @@ static Tensor *next_word_loss(Tape *tape, const Model *model, const Source *sour
 
 enum { AT_ONCE = 40 };
 
-static int largest(const real *scores, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (scores[i] > scores[best])
-            best = i;
-    return best;
-}
-
 /* Stories of the test's class; half of the pairs get the second sentence of another. */
 static Questions *questions_new(const World *world, int n, Rng *rng)
 {
@@ -188,7 +180,7 @@ double encoder_accuracy(const Encoder *encoder, const Questions *q, double *foll
                 int target = q->target[from + b][t];
                 asked += target != NO_TARGET;
                 right +=
-                    target != NO_TARGET && largest(scores + ((size_t)b * texts.length + t) * words, words) == target;
+                    target != NO_TARGET && argmax(scores + ((size_t)b * texts.length + t) * words, words) == target;
             }
         }
     }
@@ -214,7 +206,7 @@ double spans_accuracy(const EncoderDecoder *model, const Questions *q, double *l
         for (int i = 0; i < n * longest; i++)
             if (targets[i] >= SPECIALS) {
                 asked++;
-                right += largest(scores->data + (size_t)i * words, words) == targets[i];
+                right += argmax(scores->data + (size_t)i * words, words) == targets[i];
             }
     }
     tape_free(tape);
@@ -231,7 +223,7 @@ int spans_written(const EncoderDecoder *model, const Spans *spans, int *target)
     while (n < TEXT_MOST - 1 && (n == 0 || target[n - 1] != SPAN_Z)) {
         tape_rewind(tape);
         const real *scores = encoder_decoder_scores(tape, model, &texts, inputs, n + 1)->data;
-        target[n] = largest(scores + (size_t)n * words, words);
+        target[n] = argmax(scores + (size_t)n * words, words);
         n++;
         inputs[n] = target[n - 1];
     }
