@@ -15,7 +15,6 @@
 #include "files.h"
 #include "memory.h"
 #include "parallel.h"
-#include "text.h"
 
 enum { DEFAULT_THREADS = 8, WIDTH = 88 };
 
