@@ -64,6 +64,21 @@ int translation_read(const Vocab *vocab, const char *text, const char *origin, i
     return n;
 }
 
+int translation_words(const Translation *translation, const char *text, const char *option,
+                      int words[TRANSLATION_ENGLISH])
+{
+    char *unknown;
+    int n = translation_read(translation->english, text, option, words, TRANSLATION_ENGLISH, &unknown);
+    if (n == 0)
+        die_usage("%s: there is no word in it", option);
+    if (unknown)
+        die_usage("%s: \"%s\" is not among the words of this corpus; 05_seq2seq_attention --words lists them", option,
+                  unknown);
+    if (n > TRANSLATION_ENGLISH)
+        die_usage("%s: %d words are too many, %d are the most", option, n, TRANSLATION_ENGLISH);
+    return n;
+}
+
 /* ---- the corpus ---------------------------------------------------------------------- */
 
 void translation_draw(const Translation *translation, int shortest, int longest, bool training, Rng *rng, Pair *pair)

@@ -84,6 +84,12 @@ bool translation_parse(const Translation *translation, const int *words, int len
  * is not in VOCAB, to be freed, or NULL. */
 int translation_read(const Vocab *vocab, const char *text, const char *origin, int *ids, int most, char **unknown);
 
+/* The same for a sentence that a student typed, which a model shall translate: WORDS gets its 1 ...
+ * TRANSLATION_ENGLISH words, all of them in the corpus, and their number is returned.  Else
+ * one line that names OPTION and the word, and exit 2. */
+int translation_words(const Translation *translation, const char *text, const char *option,
+                      int words[TRANSLATION_ENGLISH]);
+
 /* The words with a space between, but none behind an apostrophe: "de l'eau". */
 enum { TRANSLATION_TEXT = 1024 };
 const char *translation_text(const Vocab *vocab, const int *ids, int n, char text[TRANSLATION_TEXT]);

@@ -60,9 +60,9 @@ END_TEST
 
 START_TEST(own_translation)
 {
-    ck_assert_int_eq(run_lab("42", "--step=6", "--no-plots", "--translate=the black zeppelin", NULL), 0);
+    ck_assert_int_eq(run_lab("42", "--step=6", "--no-plots", "--translate=The HAPPY girl drank water", NULL), 0);
     char *trace = written("trace.txt");
-    ck_assert_ptr_nonnull(strstr(trace, "\"zeppelin\" is not among"));
+    ck_assert_ptr_nonnull(strstr(trace, "\"The HAPPY girl drank water\" becomes \""));
     free(trace);
 }
 END_TEST
@@ -75,11 +75,17 @@ START_TEST(bad_input)
         {"--sentence=caf\xe9 au lait", "--sentence"},
         {"--sentence=a b c d e f g h i j k l m n o p q r s t u v w x y", "has 25"},
         {"--translate=", "--translate"},
+        {"--translate= \t", "no word in it"},
         {"--translate=caf\xe9", "--translate"},
+        {"--translate=the black zeppelin", "\"zeppelin\" is not among the words"},
         {"--step=7", "7"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ASSERT_SAYS(DIES(2, run_lab("42", "--no-plots", bad[i][0], NULL, NULL)), bad[i][1]);
+    char text[400] = "--translate=cat";
+    for (int i = 0; i < TRANSLATION_ENGLISH; i++)
+        strcat(text, " cat");
+    ASSERT_SAYS(DIES(2, run_lab("42", "--no-plots", text, NULL, NULL)), "49 words are too many");
 }
 END_TEST
 

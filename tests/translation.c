@@ -104,6 +104,24 @@ START_TEST(unknown_words)
 }
 END_TEST
 
+/* What a student typed, translatable or one line. */
+START_TEST(typed_words)
+{
+    Translation *translation = small_corpus(1);
+    int words[TRANSLATION_ENGLISH];
+    char many[400] = "cat";
+    for (int i = 0; i < TRANSLATION_ENGLISH; i++)
+        strcat(many, " cat");
+    ck_assert_int_eq(translation_words(translation, "The cat", "--translate", words), 2);
+    ck_assert_str_eq(translation->english->word[words[1]], "cat");
+    ASSERT_SAYS(DIES(2, translation_words(translation, "the zebra", "--translate", words)),
+                "--translate: \"zebra\" is not among the words");
+    ASSERT_SAYS(DIES(2, translation_words(translation, "", "--translate", words)), "no word in it");
+    ASSERT_SAYS(DIES(2, translation_words(translation, many, "--translate", words)), "49 words are too many");
+    translation_free(translation);
+}
+END_TEST
+
 /* Every training sentence parses back to itself and has no held-out combination;
  * tests all have one, and none is in training. */
 START_TEST(combinations_are_held_out)
@@ -268,6 +286,7 @@ int main(void)
     test_add(suite, "what_the_grammar_does_not_say", what_the_grammar_does_not_say);
     test_add(suite, "gold_alignment", gold_alignment);
     test_add(suite, "unknown_words", unknown_words);
+    test_add(suite, "typed_words", typed_words);
     test_add(suite, "combinations_are_held_out", combinations_are_held_out);
     test_add(suite, "same_seed_same_combinations", same_seed_same_combinations);
     test_add(suite, "all_words_are_trained", all_words_are_trained);

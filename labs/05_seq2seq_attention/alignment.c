@@ -4,31 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "die.h"
 #include "memory.h"
 #include "seq2seq.h"
 
 #define LECTURE "the black cat drank milk"
 
-void translate_check(const char *text, const Translation *translation)
-{
-    int words[TRANSLATION_ENGLISH];
-    char *unknown;
-    int n = translation_read(translation->english, text, "--translate", words, TRANSLATION_ENGLISH, &unknown);
-    if (n == 0)
-        die_usage("--translate: there is no word in it");
-    if (unknown)
-        die_usage("--translate: \"%s\" is not among the words of this corpus; --words lists them", unknown);
-    if (n > TRANSLATION_ENGLISH)
-        die_usage("--translate: %d words are too many, %d are the most", n, TRANSLATION_ENGLISH);
-}
-
 /* The words of a sentence that need not be the grammar's. */
 static Pair source_of(const Translation *translation, const char *text)
 {
     int words[TRANSLATION_ENGLISH];
-    Pair pair = {.source_length =
-                     translation_read(translation->english, text, "--translate", words, TRANSLATION_ENGLISH, NULL)};
+    Pair pair = {.source_length = translation_words(translation, text, "--translate", words)};
     for (int i = 0; i < pair.source_length; i++)
         pair.source[i] = (int16_t)words[i];
     return pair;

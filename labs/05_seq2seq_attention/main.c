@@ -61,8 +61,9 @@ static void begin(Lab *lab, void *state)
     self->garden_steps = lab_choose(lab, 400, 300);
     if (self->words)
         print_words(translation_of(lab, self));
+    int words[TRANSLATION_ENGLISH];
     if (self->translate)
-        translate_check(self->translate, translation_of(lab, self));
+        translation_words(translation_of(lab, self), self->translate, "--translate", words); /* or says what is wrong */
 }
 
 static void end(Lab *lab, void *state)

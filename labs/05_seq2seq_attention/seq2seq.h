@@ -87,7 +87,4 @@ void step_bottleneck(Lab *lab, void *state); /* bottleneck.c */
 void step_alignment(Lab *lab, void *state);  /* alignment.c */
 void step_reversal(Lab *lab, void *state);   /* reversal.c */
 
-/* Dies unless TEXT can be translated. */
-void translate_check(const char *text, const Translation *translation);
-
 #endif

@@ -14,15 +14,6 @@
 
 enum { WIDTH = 8, HEADS = 2, INNER = 4 * WIDTH, MOST_WORDS = 24, BLOCKS = 6 };
 
-void translate_check(const char *text)
-{
-    enum { MOST = 48 };
-    int n;
-    free(text_split(text, "--translate", &n));
-    if (n < 1 || n > MOST)
-        die_usage("--translate: a sentence of 1 to %d words is needed, this one has %d", MOST, n);
-}
-
 void sentence_check(const char *text)
 {
     int n;

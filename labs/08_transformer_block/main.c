@@ -22,7 +22,6 @@
  * Chapters: dataflow.c norm.c residual.c feed_forward.c pre_post.c training.c
  * translate.c; block.c is the block from small operations.  Leads to lab 09, where
  * blocks read waves, and lab 10, where a stack of them is pretrained. */
-#include "die.h"
 #include "transformer_block.h"
 
 static void begin(Lab *lab, void *state)
@@ -42,7 +41,16 @@ static void begin(Lab *lab, void *state)
     self->recurrent_steps = lab_choose(lab, 1600, 200);
     self->transformer_steps = lab_choose(lab, 4000, 450);
     sentence_check(self->sentence);
-    translate_check(self->translate);
+    int words[TRANSLATION_ENGLISH];
+    if (self->translate)
+        translation_words(corpus_of(lab, self), self->translate, "--translate", words); /* or says what is wrong */
+}
+
+static void end(Lab *lab, void *state)
+{
+    (void)lab;
+    TransformerBlock *self = state;
+    translation_free(self->corpus);
 }
 
 static const LabStep steps[] = {
@@ -57,7 +65,7 @@ static const LabStep steps[] = {
 
 int main(int argc, char **argv)
 {
-    TransformerBlock self = {.sentence = "the black cat drank milk", .translate = "the black cat drank milk"};
+    TransformerBlock self = {.sentence = "the black cat drank milk"};
     const LabOption options[] = {
         {.name = "sentence",
          .value = "TEXT",
@@ -76,6 +84,7 @@ int main(int argc, char **argv)
                                            "why does the order in which they stand decide whether it trains?",
                                .steps = steps,
                                .options = options,
-                               .begin = begin},
+                               .begin = begin,
+                               .end = end},
                     &self);
 }

@@ -9,11 +9,12 @@
 #include "lab.h"
 #include "optim.h"
 #include "transformer.h"
+#include "translation.h"
 
 typedef struct {
     /* the student's */
     const char *sentence;  /* step 1 */
-    const char *translate; /* step 6 */
+    const char *translate; /* step 6, or NULL */
     /* set by main.c */
     int starts, residual_steps; /* step 3: starts before training, steps of training, */
     int rates;                  /* and how many rates are tried */
@@ -23,6 +24,7 @@ typedef struct {
     int pairs, longest;         /* step 6: the corpus, */
     int sentences;              /* of each quarter of lengths that are tested (twice as many of the longest), */
     int recurrent_steps, transformer_steps;
+    Translation *corpus; /* step 6 */
 } TransformerBlock;
 
 /* ---- block.c ---- */
@@ -87,7 +89,9 @@ void sorting_draw(Rng *rng, int letters, int batch, int length, int *ids, int *s
 
 /* Dies unless TEXT is a sentence that step 1 can show. */
 void sentence_check(const char *text);
-void translate_check(const char *text); /* the same for step 6 */
+
+/* Step 6's corpus, made when it is first asked for. */
+const Translation *corpus_of(Lab *lab, TransformerBlock *self);
 
 void step_dataflow(Lab *lab, void *state);
 void step_norm(Lab *lab, void *state);

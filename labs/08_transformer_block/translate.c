@@ -18,6 +18,7 @@ enum { RECURRENT, TRANSFORMER, SMOOTHED, DROPPED, COLD, MODELS };
 static const char *const model_name[MODELS] = {"GRU, attention", "Transformer", "with label smoothing", "with dropout",
                                                "without warm-up"};
 enum { QUARTERS = 4, HEADS = 4, WIDTH = 48, FFN = 96, EMBEDDING = 32, HIDDEN = 64, RECURRENT_BATCH = 16, BATCH = 8 };
+#define LECTURE "the black cat drank milk"
 #define TRANSFORMER_RATE 4e-3
 #define RECURRENT_RATE 5e-3
 #define SMOOTHING 0.1
@@ -93,6 +94,13 @@ static void decoder_block(Lab *lab)
                                .bound = 0.001});
     tape_free(tape);
     parameters_free(parameters);
+}
+
+const Translation *corpus_of(Lab *lab, TransformerBlock *self)
+{
+    if (!self->corpus)
+        self->corpus = translation_new((TranslationSettings){self->pairs, self->longest}, lab->seed);
+    return self->corpus;
 }
 
 /* ---- training ------------------------------------------------------------------------ */
@@ -343,20 +351,16 @@ static void own_sentence(Lab *lab, const Job *job)
     const Translation *corpus = job->corpus;
     const Translator *t = &job->model[TRANSFORMER].transformer;
     int ids[TRANSLATION_ENGLISH], out[TRANSLATION_FRENCH], length = 0;
-    char *unknown, text[TRANSLATION_TEXT];
-    int n = translation_read(corpus->english, job->self->translate, "--translate", ids, TRANSLATION_ENGLISH, &unknown);
-    n = n < TRANSLATION_ENGLISH ? n : TRANSLATION_ENGLISH;
+    char text[TRANSLATION_TEXT];
+    const char *english_text = job->self->translate ? job->self->translate : LECTURE;
+    int n = translation_words(corpus, english_text, "--translate", ids);
     Source source = {1, n, ids, &n};
     Tape *tape = tape_new(1);
     translator_greedy(tape, t, source, TRANSLATION_SOS, TRANSLATION_EOS, TRANSLATION_PAD, TRANSLATION_FRENCH - 1, out);
     while (length < TRANSLATION_FRENCH - 1 && out[length] != TRANSLATION_PAD)
         length++;
-    trace(lab->trace, "\n\"%s\" becomes \"%s\".\n", job->self->translate,
+    trace(lab->trace, "\n\"%s\" becomes \"%s\".\n", english_text,
           translation_text(corpus->french, out, length, text));
-    if (unknown)
-        trace(lab->trace, "(\"%s\" is not among the %d English words of the corpus.)\n", unknown,
-              corpus->english->size);
-    free(unknown);
 
     int in[TRANSLATION_FRENCH] = {TRANSLATION_SOS};
     const char *english[TRANSLATION_ENGLISH], *said[TRANSLATION_FRENCH], *next[TRANSLATION_FRENCH];
@@ -500,7 +504,7 @@ void step_translation(Lab *lab, void *state)
     job->lab = lab;
     job->self = state;
     decoder_block(lab);
-    job->corpus = translation_new((TranslationSettings){job->self->pairs, job->self->longest}, lab->seed);
+    job->corpus = corpus_of(lab, state);
     for (int q = 0; q < QUARTERS; q++) {
         int low, high;
         Rng rng = lab_rng(lab, "translation tests");
@@ -530,6 +534,5 @@ void step_translation(Lab *lab, void *state)
         translator_free(&job->model[k].transformer);
     for (int q = 0; q < QUARTERS; q++)
         free(job->tests[q]);
-    translation_free((Translation *)job->corpus);
     free(job);
 }

@@ -7,9 +7,11 @@
  * tests/lab_05_seq2seq_attention.c runs this over the files of tests/fuzz/translate/. */
 #define _GNU_SOURCE
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "../../labs/05_seq2seq_attention/seq2seq.h"
 #include "ends.h"
+#include "translation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +21,7 @@ static Translation *corpus_to_fuzz(void)
     return corpus ? corpus : (corpus = translation_new((TranslationSettings){.pairs = 1, .longest = 25}, 42));
 }
 
-/* What lab 08 does: words unknown are <UNK>, words too many are left out. */
+/* Words unknown are <UNK>, words too many are counted and left out. */
 static void read_any(void *text)
 {
     const Translation *corpus = corpus_to_fuzz();
@@ -37,14 +39,13 @@ static void read_any(void *text)
     free(unknown);
 }
 
-/* What lab 05 does: only words of the corpus, and not too many. */
+/* What labs 05 and 08 do with --translate: only words of the corpus, and not too many. */
 static void read_known(void *text)
 {
     const Translation *corpus = corpus_to_fuzz();
     int ids[TRANSLATION_ENGLISH], again[TRANSLATION_ENGLISH];
     char same[TRANSLATION_TEXT], french[TRANSLATION_TEXT];
-    translate_check(text, corpus);
-    int n = translation_read(corpus->english, text, "--translate", ids, TRANSLATION_ENGLISH, NULL);
+    int n = translation_words(corpus, text, "--translate", ids);
     translation_text(corpus->english, ids, n, same);
     if (n < 1 || n > TRANSLATION_ENGLISH ||
         translation_read(corpus->english, same, "--translate", again, TRANSLATION_ENGLISH, NULL) != n ||
