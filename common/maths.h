@@ -47,15 +47,13 @@ static inline float power_of_two(int32_t n)
     return float_of_bits((int32_t)((uint32_t)(n + 127) << 23)); /* unsigned: exp32 of a NaN comes here too */
 }
 
-/* e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. */
-static inline float exp32(float x)
+/* e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2: the result is e^r, and n + BIAS is
+ * left in the low bits of *SHIFTED. */
+static inline float exp32_reduced(float x, float bias, float *shifted)
 {
-    const float round = 0x1.8p23f; /* adding it leaves the nearest whole number in the low bits */
-    x = x > 89.0f ? 89.0f : x;
-    x = x < -104.0f ? -104.0f : x;
-    float shifted = __builtin_fmaf(x, 0x1.715476p0f, round);
-    int32_t n = bits_of_float(shifted) - bits_of_float(round);
-    float whole = shifted - round;
+    const float round = 0x1.8p23f + bias; /* adding it leaves the nearest whole number in the low bits */
+    *shifted = __builtin_fmaf(x, 0x1.715476p0f, round);
+    float whole = *shifted - round;
     float r = __builtin_fmaf(-whole, 0x1.62e400p-1f, x); /* ln 2 in two parts, the first short enough to be exact */
     r = __builtin_fmaf(-whole, 0x1.7f7d1cp-20f, r);
     float p = 0.0013926250394433737f;
@@ -63,10 +61,38 @@ static inline float exp32(float x)
     p = __builtin_fmaf(p, r, 0.04166655242443085f);
     p = __builtin_fmaf(p, r, 0.16666576266288757f);
     p = __builtin_fmaf(p, r, 0.5f);
-    float y = 1.0f + __builtin_fmaf(r * r, p, r);
+    return 1.0f + __builtin_fmaf(r * r, p, r);
+}
+
+/* 2^(n - 127), where n stands in the lowest eight bits of SHIFTED: those above fall off. */
+static inline float power_of_shifted(float shifted)
+{
+    return float_of_bits((int32_t)((uint32_t)bits_of_float(shifted) << 23));
+}
+
+/* e^x */
+static inline float exp32(float x)
+{
+    float shifted;
+    x = x > 89.0f ? 89.0f : x;
+    x = x < -104.0f ? -104.0f : x;
+    float y = exp32_reduced(x, 0, &shifted);
     /* In two factors, so that results below the smallest normal number come out right. */
-    int32_t half = n >> 1;
+    int32_t n = bits_of_float(shifted) - bits_of_float(0x1.8p23f), half = n >> 1;
     return y * power_of_two(half) * power_of_two(n - half);
+}
+
+/* The same bits with less work: where x <= 0 (the result may be below the smallest normal
+ * number, so the last factor is one that rounds), and where |x| <= 87. */
+static inline float exp32_negative(float x)
+{
+    float shifted, y = exp32_reduced(x < -104.0f ? -104.0f : x, 127 + 64, &shifted);
+    return y * power_of_shifted(shifted) * 0x1p-64f;
+}
+static inline float exp32_moderate(float x)
+{
+    float shifted, y = exp32_reduced(x, 127, &shifted);
+    return y * power_of_shifted(shifted);
 }
 
 /* log x = e ln 2 + log(1 + f) with sqrt(1/2) <= 1 + f < sqrt(2). */
@@ -106,7 +132,8 @@ static inline float tanh32(float x)
     p = __builtin_fmaf(p, z, 0.13333304226398468f);
     p = __builtin_fmaf(p, z, -0.3333333432674408f);
     float small = __builtin_copysignf(__builtin_fmaf(x * z, p, x), x);
-    float large = __builtin_copysignf(1.0f - 2.0f / (exp32(2.0f * size) + 1.0f), x);
+    float twice = size > 20.0f ? 40.0f : 2.0f * size; /* beyond, tanh is 1 to the last digit */
+    float large = __builtin_copysignf(1.0f - 2.0f / (exp32_moderate(twice) + 1.0f), x);
     return size < 0.625f ? small : large;
 }
 
@@ -114,7 +141,7 @@ static inline float tanh32(float x)
  * 1 - q for x >= 0, and q = e - e q, which keeps more digits, below. */
 static inline float sigmoid32(float x)
 {
-    float e = exp32(-__builtin_fabsf(x));
+    float e = exp32_negative(-__builtin_fabsf(x));
     float q = e / (1.0f + e);
     return x < 0.0f ? __builtin_fmaf(-e, q, e) : 1.0f - q;
 }
@@ -140,12 +167,16 @@ static inline float erf32(float x)
     q = __builtin_fmaf(q, t, -0.6399113535881042f);
     q = __builtin_fmaf(q, t, -1.125373363494873f);
     q = __builtin_fmaf(q, t, -0.0009105651988647878f);
-    float large = __builtin_copysignf(1.0f - exp32(q), x);
-    return size < 1.0f ? small : x != x ? x : large;
+    float large = __builtin_copysignf(1.0f - exp32_moderate(q), x);
+    return size < 1.0f ? small : large;
 }
 
 #if REAL_IS_DOUBLE
 static inline real m_exp(real x)
+{
+    return exp64(x);
+}
+static inline real m_exp_negative(real x)
 {
     return exp64(x);
 }
@@ -177,6 +208,10 @@ static inline real m_fma(real a, real b, real c)
 static inline real m_exp(real x)
 {
     return exp32(x);
+}
+static inline real m_exp_negative(real x)
+{
+    return exp32_negative(x);
 }
 static inline real m_log(real x)
 {
@@ -214,7 +249,7 @@ static inline real m_gelu(real x)
 static inline real m_gelu_slope(real x)
 {
     real distribution = (real)0.5 * (1 + m_erf(x * (real)0.70710678118654752));
-    real density = (real)0.39894228040143268 * m_exp((real)-0.5 * x * x);
+    real density = (real)0.39894228040143268 * m_exp_negative((real)-0.5 * x * x);
     return distribution + x * density;
 }
 

@@ -89,7 +89,7 @@ static void weights_row(real scale, int n, const real *mask, real *p)
     for (int i = 0; i < whole; i++)
         p[i] = p[i] <= -REAL_MAX ? 1 : p[i] - largest; /* of those that are allowed none is above 0 */
     for (int i = 0; i < whole; i++) {
-        real e = m_exp(p[i]);
+        real e = m_exp_negative(p[i]);
         p[i] = p[i] > 0 ? 0 : e;
     }
     real sum = kernel_sum(p, whole);

@@ -10,7 +10,7 @@ static real softmax_row(int n, const real *x, real *y)
 {
     real largest = kernel_max(x, n);
     for (int i = 0; i < n; i++)
-        y[i] = m_exp(x[i] - largest);
+        y[i] = m_exp_negative(x[i] - largest);
     real sum = kernel_sum(y, n);
     for (int i = 0; i < n; i++)
         y[i] /= sum;

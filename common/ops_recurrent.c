@@ -102,18 +102,18 @@ static void lstm_row_backward(int n, const real *restrict a, const real *restric
                               real *restrict dc_before)
 {
     const real *i = a, *f = a + n, *g = a + 2 * n, *o = a + 3 * n;
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < n; j++) { /* da's first part keeps dc for the moment; short loops become vector code */
         real tanh_c = m_tanh(c[j]);
-        real dc = m_fma(dh[j] * o[j], 1 - tanh_c * tanh_c, dc_out[j]);
+        da[j] = m_fma(dh[j] * o[j], 1 - tanh_c * tanh_c, dc_out[j]);
+        da[3 * n + j] = dh[j] * tanh_c * o[j] * (1 - o[j]);
+    }
+    for (int j = 0, kept = dc_before ? n : 0; j < kept; j++)
+        dc_before[j] = m_fma(da[j], f[j], dc_before[j]);
+    for (int j = 0; j < n; j++) {
+        real dc = da[j];
         da[j] = dc * g[j] * i[j] * (1 - i[j]);
         da[n + j] = dc * c_before[j] * f[j] * (1 - f[j]);
         da[2 * n + j] = dc * i[j] * (1 - g[j] * g[j]);
-        da[3 * n + j] = dh[j] * tanh_c * o[j] * (1 - o[j]);
-    }
-    for (int j = 0; j < n && dc_before; j++) { /* a loop of its own, so that both become vector code */
-        real tanh_c = m_tanh(c[j]);
-        real dc = m_fma(dh[j] * o[j], 1 - tanh_c * tanh_c, dc_out[j]);
-        dc_before[j] = m_fma(dc, f[j], dc_before[j]);
     }
 }
 

@@ -77,6 +77,20 @@ START_TEST(float_functions_are_within_two_ulps)
 }
 END_TEST
 
+/* The exponentials of part of the numbers are the whole one, to the bit. */
+START_TEST(exponentials_of_a_range_are_the_same_bits)
+{
+    for (int32_t bits = 0; bits <= bits_of_float(INFINITY); bits += 97) {
+        float x = float_of_bits(bits);
+        ck_assert(bits_of_float(exp32_negative(-x)) == bits_of_float(exp32(-x)));
+        ck_assert(x > 87 || (bits_of_float(exp32_moderate(x)) == bits_of_float(exp32(x)) &&
+                             bits_of_float(exp32_moderate(-x)) == bits_of_float(exp32(-x))));
+    }
+    ck_assert(exp32_negative(-INFINITY) == 0);
+    ck_assert(isnan(exp32_negative(NAN)) && isnan(exp32_moderate(NAN)));
+}
+END_TEST
+
 START_TEST(double_functions_are_within_two_ulps)
 {
     Rng rng = rng_new(1, "maths");
@@ -113,6 +127,7 @@ int main(void)
 {
     Suite *suite = suite_create("maths");
     test_add(suite, "float_functions_are_within_two_ulps", float_functions_are_within_two_ulps);
+    test_add(suite, "exponentials_of_a_range_are_the_same_bits", exponentials_of_a_range_are_the_same_bits);
     test_add(suite, "double_functions_are_within_two_ulps", double_functions_are_within_two_ulps);
     test_add(suite, "edges", edges);
     return test_run(suite);
