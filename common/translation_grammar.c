@@ -334,8 +334,8 @@ static void put_verb(Writer *writer, int verb, bool plural, int subject)
 
 void sentence_write(const Sentence *sentence, const Vocab *english, const Vocab *french, Pair *pair)
 {
-    Writer writer = {english, french, pair};
     *pair = (Pair){0};
+    Writer writer = {english, french, pair};
     for (int c = 0; c < sentence->clauses; c++) {
         const Clause *clause = &sentence->clause[c];
         if (c > 0) {

@@ -8,18 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "test.h"
 
 enum { COLUMNS = 76 };
 
 static double shown_for; /* seconds, at least what the bar itself has measured */
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* What stderr gets: on a terminal 76 columns wide, or through a pipe. */
 static const char *shown_on(bool terminal, bool enabled, const char *no_colour)
@@ -32,7 +26,7 @@ static const char *shown_on(bool terminal, bool enabled, const char *no_colour)
         ck_assert_int_eq(openpty(&ends[0], &ends[1], NULL, NULL, &window), 0);
     else
         ck_assert_int_eq(pipe(ends), 0);
-    double began = now();
+    double began = clock_seconds();
     pid_t child = fork();
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
@@ -58,7 +52,7 @@ static const char *shown_on(bool terminal, bool enabled, const char *no_colour)
     int status;
     waitpid(child, &status, 0);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    shown_for = now() - began;
+    shown_for = clock_seconds() - began;
     return seen;
 }
 

@@ -68,7 +68,7 @@ static void draw_memory(Lab *lab)
     real v[N], dense[N], sparse[N], embedding[N], all_dense[N], all_sparse[N], all_embedding[N];
     const double step = 1.7782794100389228; /* the fourth root of 10: 100 ... 10^8 in 25 steps */
     double size = 100;
-    for (int i = 0; i < N; i++, size *= step) {
+    for (int i = 0; i < N; i++, size *= step) { // NOLINT(cert-flp30-c): i counts
         v[i] = (real)size;
         dense[i] = (real)dense_bytes(size);
         sparse[i] = NUMBER;

@@ -22,7 +22,7 @@ static int rows_unlike_identity(const real *rows)
     for (int i = 0; i < THREE; i++) {
         real unit[THREE];
         one_hot(unit, i, THREE);
-        count += memcmp(rows + i * THREE, unit, sizeof unit) != 0;
+        count += memcmp(rows + i * THREE, unit, sizeof unit) != 0; // NOLINT: the same bits are meant
     }
     return count;
 }

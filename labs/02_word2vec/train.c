@@ -192,7 +192,7 @@ static inline __attribute__((always_inline)) void answer_questions(real *score, 
     for (int t = 0; t < padded; t++)
         score[t] = rate * sign[t] * (1 - p[t]);
     for (int t = 0; t < count; t++)
-        logs_add(logs, at_least_tiny((double)p[t]));
+        logs_add(logs, at_least_tiny((double)p[t])); // NOLINT(clang-analyzer-core.CallAndMessage): sigmoids set it
 }
 
 /* The rows that one example asks, and the right answers. */
@@ -292,7 +292,7 @@ static inline __attribute__((always_inline)) void step_six(const real *h, real *
                                                            const real *step, real *gradient, const bool in_place)
 {
     for (int i = 0; i < stride; i += LANES) {
-        Lanes x = load(h + i), sum = in_place ? (Lanes){0} : load(gradient + i);
+        Lanes x = load(h + i), sum = in_place ? broadcast(0) : load(gradient + i);
 #pragma GCC unroll 6
         for (int t = 0; t < SIX; t++) {
             Lanes u = load(row[t] + i), a = broadcast(step[t]);

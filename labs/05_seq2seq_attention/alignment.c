@@ -181,7 +181,7 @@ static void draw_ibm1(Lab *lab, Seq2Seq *self, const char *text)
     const Translation *translation = translation_of(lab, self);
     const Ibm1 *model = ibm1_of(lab, self, true);
     Pair pair = pair_of_text(translation, text);
-    real *weights = memory_new((size_t)(pair.target_length * pair.source_length), sizeof *weights, "weights");
+    real *weights = memory_new((size_t)pair.target_length * (size_t)pair.source_length, sizeof *weights, "weights");
     for (int t = 0; t < pair.target_length; t++) {
         double sum = 0;
         for (int s = 0; s < pair.source_length; s++)

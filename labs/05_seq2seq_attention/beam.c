@@ -396,7 +396,7 @@ static void growing(Lab *lab, const Garden *garden)
     Searching searching = {.garden = garden};
     Width width[WIDTHS];
     for (int w = 0; w < WIDTHS; w++)
-        searching.found[w] = memory_new((size_t)(garden->size * widths[w]), sizeof(Hypothesis), "hypotheses");
+        searching.found[w] = memory_new((size_t)garden->size * (size_t)widths[w], sizeof(Hypothesis), "hypotheses");
     parallel_for(lab->threads, WIDTHS, search_width, &searching);
     trace(lab->trace, "\n%d sentences. \"Valid\" is any of the 26; \"best\" is the cleft sentence, P = %.2f:\n\n",
           garden->size, CLEFT);

@@ -34,7 +34,7 @@ static void end_to_end(Lab *lab, Seq2Seq *self)
     const Translation *translation = translation_of(lab, self);
     Pair pair = pair_of_text(translation, "the small black cat drank cold milk because some happy girls ate bread");
     const char *labels[TRANSLATION_ENGLISH];
-    real norm[TRANSLATION_ENGLISH], least = 0;
+    real norm[TRANSLATION_ENGLISH] = {0}, least = 0;
     Rng rng = lab_rng(lab, "untrained");
     Model *model = model_new((ModelSettings){NO_ATTENTION, FORWARDS, self->embedding, self->wide,
                                              translation->english->size, translation->french->size},

@@ -167,7 +167,7 @@ static void test_model(const Model *model, Rng *rng, int tests, Result *r)
 {
     double right[LOOKUPS] = {0}, asked[LOOKUPS] = {0}, on_place[MOST_HEADS * LOOKUPS] = {0}, apart = 0;
     Tape *tape = tape_new(1);
-    Tensor *weights;
+    Tensor *weights = NULL;
     tape_record(tape, false);
     for (int i = 0; i < tests; i++) {
         tape_rewind(tape);

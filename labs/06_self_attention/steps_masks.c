@@ -19,9 +19,9 @@ static void favourites(char *text, size_t size, const real *row, const Sentence 
     bool taken[MOST_WORDS] = {false};
     size_t length = 0;
     for (int k = 0; k < most && k < at->n; k++) {
-        int best = -1;
+        int best = 0;
         for (int s = 0; s < at->n; s++)
-            if (!taken[s] && (best < 0 || row[s] > row[best]))
+            if (!taken[s] && (taken[best] || row[s] > row[best]))
                 best = s;
         taken[best] = true;
         if (length < size)

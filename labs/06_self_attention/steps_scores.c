@@ -297,7 +297,7 @@ static void compare_with_layer(Lab *lab, const Qkv *in, const ByHand *h)
 {
     Tape *tape = tape_new(1);
     Tensor *q = variable(tape, "Q", in->q, in->n, in->d), *k = variable(tape, "K", in->k, in->m, in->d);
-    Tensor *v = variable(tape, "V", in->v, in->m, in->e), *weights;
+    Tensor *v = variable(tape, "V", in->v, in->m, in->e), *weights = NULL;
     Tensor *o = scaled_dot_product_attention(tape, q, k, v, NULL, &weights);
     tape_backward(tape, op_scale(tape, op_sum(tape, op_multiply(tape, o, o)), (real)0.5));
     int n = in->n, m = in->m, d = in->d, e = in->e;

@@ -245,7 +245,7 @@ void step_dataflow(Lab *lab, void *state)
     positions_sinusoidal(table->data, n, WIDTH);
     flow.tensor[flow.n++] = x;
     flow.tensor[flow.n++] = tensor_named("x + positions", op_add(tape, x, table)); /* [1, T, d] */
-    Tensor *weights, *loss_weight = tape_input(tape, "w", x->shape, NULL);
+    Tensor *weights = NULL, *loss_weight = tape_input(tape, "w", x->shape, NULL);
     Tensor *y = block_written_out(tape, &layer, flow.tensor[1], (BlockView){.weights = &weights}, (Robbed){0}, &flow);
     for (size_t i = 0; i < loss_weight->size; i++)
         loss_weight->data[i] = rng_normal(&noise);

@@ -251,7 +251,7 @@ static double train_and_test(Rng *rng, int n, real *told)
 
 static void running(Lab *lab, Figure *figure)
 {
-    real size[SIZES], difference[SIZES], zero[SIZES] = {0}, told[BATCHES], step[BATCHES], theory[BATCHES];
+    real size[SIZES], difference[SIZES], zero[SIZES] = {0}, told[BATCHES] = {0}, step[BATCHES], theory[BATCHES] = {0};
     trace(lab->trace,
           "\nBatch norm is two functions: while training it uses the batch's own mean and variance, when testing\n"
           "a running average of what it saw (0.9 of the old, 0.1 of the new). How far apart are they after %d\n"

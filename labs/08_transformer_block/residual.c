@@ -213,7 +213,7 @@ static void one_outcome(int index, void *context)
         same += one / job->self->starts;
     }
     *outcome = (Outcome){.gradient = exp64(logs), .same = same, .accuracy = -1};
-    for (int r = 0; r < job->self->rates; r++) {
+    for (int r = 0; r < job->self->rates && r < RATES; r++) {
         Rng rng = lab_rng(job->lab, "start 0"), letters = lab_rng(job->lab, "letters of training");
         Stack stack = combination(kind, depths[depth], &rng);
         int steps = job->self->residual_steps;

@@ -48,10 +48,10 @@ static void one_model(int index, void *context)
 /* Mean loss over the runs, in windows of ten steps. */
 static int curve(const Job *job, int kind, real *x, real *y)
 {
-    enum { WINDOW = 10 };
+    enum { WINDOW = 10, MIDDLE = WINDOW / 2 };
     int n = job->steps / WINDOW;
     for (int w = 0; w < n; w++) {
-        x[w] = (real)(w * WINDOW + WINDOW / 2);
+        x[w] = (real)(w * WINDOW + MIDDLE);
         y[w] = 0;
         for (int run = 0; run < job->runs; run++)
             for (int i = 0; i < WINDOW; i++)

@@ -147,7 +147,7 @@ static void one_method(int method, void *context)
         double error = ((double)say(own, method, own->x + t - INPUTS) - (double)own->x[t]) * own->sd;
         own->error[method] += error * error / (self->count - own->train);
     }
-    real *all = memory_new((size_t)(INPUTS + self->next), sizeof(real), "a window");
+    real *all = memory_new((size_t)INPUTS + (size_t)self->next, sizeof(real), "a window");
     for (int t = 0; t < INPUTS; t++)
         all[t] = own->x[self->count - INPUTS + t];
     for (int k = 0; k < self->next; k++)

@@ -119,14 +119,14 @@ void best_sinusoid(const real *x, int t, real *next, int ahead)
 {
     const double grid = 0.02;
     double best = grid, gain = -1;
-    for (double f = grid; f < 3.1; f += grid) {
+    for (double f = grid; f < 3.1; f += grid) { // NOLINT: one turn more or less does not matter
         double g = fit_at(x, t, f).gain;
         if (g > gain) {
             gain = g;
             best = f;
         }
     }
-    for (double width = grid / 2; width > 1e-7; width /= 2) {
+    for (double width = grid / 2; width > 1e-7; width /= 2) { // NOLINT: the same
         double low = fit_at(x, t, best - width).gain, high = fit_at(x, t, best + width).gain;
         if (low > gain && low >= high) {
             gain = low;

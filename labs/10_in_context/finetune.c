@@ -66,7 +66,7 @@ static void batch_of(Task task, const Example *const *examples, int n, Texts *te
 {
     int row[BATCH_MOST][TEXT_MOST], length[BATCH_MOST] = {0};
     for (int b = 0; b < n; b++) {
-        memcpy(row[b], examples[b]->row, sizeof row[b]);
+        memcpy(row[b], examples[b]->row, sizeof row[b]); // cppcheck-suppress uninitvar: the first n are set
         length[b] = examples[b]->length;
     }
     texts_set(texts, (const int(*)[TEXT_MOST])row, length, n);
@@ -154,7 +154,7 @@ static void count(Task task, const real *scores, const Texts *texts, const Examp
             counts->right += argmax(row, texts->lengths[b]) == examples[b]->answer &&
                              argmax(row + length, texts->lengths[b]) == examples[b]->end;
         else
-            counts->right += argmax(row, classes) == examples[b]->answer;
+            counts->right += argmax(row, classes) == examples[b]->answer; // NOLINT: the first n are set
     }
 }
 

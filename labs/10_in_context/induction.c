@@ -136,7 +136,7 @@ static void draw_heads(Lab *lab, const Mappings *all, const Learner *learner, co
     int best = (int)at_look(learner, all->looks - 1, LOOK_HEAD);
     int head[] = {best_previous(found), best % found->heads}, layer[] = {0, best / found->heads};
     const char *words[DRAWN];
-    Tensor *weights[MOST_LAYERS];
+    Tensor *weights[MOST_LAYERS] = {NULL};
     Tape *tape = tape_new(1);
     tape_record(tape, false);
     model_read(tape, &learner->model, ids, 1, DRAWN, (ModelView){.weights = weights});

@@ -53,7 +53,7 @@ bool kept_load(const Lab *lab, const InContext *self, Kept kept)
         Parameters all = everything(kept, own->tensor[0]);
         weights_load(path, &all);
         stamp(lab, kept.work, expected);
-        if (memcmp(expected, own->tensor[0]->data, sizeof expected) != 0)
+        if (memcmp(expected, own->tensor[0]->data, sizeof expected) != 0) // NOLINT: the same bits
             die("%s was trained with another --seed or setting; without --load it is trained again", path);
         trace_aside(lab->trace, "(%s is used as it was trained before)\n", path);
         parameters_free(own);

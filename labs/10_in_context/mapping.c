@@ -200,7 +200,7 @@ static void train(Learner *learner, Tape *tape, const Mappings *all, int kind, R
 {
     const Model *model = &learner->model;
     int heads = model->settings.layers * model->settings.heads;
-    double *prefix = memory_new((size_t)(all->looks * heads), sizeof *prefix, "the heads' scores");
+    double *prefix = memory_new((size_t)all->looks * (size_t)heads, sizeof *prefix, "the heads' scores");
     Optimiser *adam = adam_new(model->parameters, (Adam){.rate = kinds[kind].rate});
     for (int step = 0; step <= all->steps; step++) {
         if (step % EVERY == 0 && kind >= LARGEST) { /* the two that step 5 compares */
@@ -292,7 +292,7 @@ static void new_models(Lab *lab, Mappings *all)
 static void make_models(Lab *lab, const InContext *self, Mappings *all)
 {
     int models = all->runs * KINDS;
-    const Parameters **each = memory_new((size_t)models, sizeof *each, "the mapping models");
+    const Parameters **each = memory_new((size_t)models, sizeof *each, "the mapping models"); // NOLINT: pointers
     for (int i = 0; i < models; i++)
         each[i] = all->learner[i].model.parameters;
     Parameters *together = kept_together(each, models);
@@ -363,10 +363,10 @@ Mappings *mappings(Lab *lab, InContext *self)
     all->steps = lab_choose(lab, 600, 400);
     all->looks = all->steps / EVERY + 1;
     all->tests = lab_choose(lab, 2000, 1000);
-    all->ids = memory_new((size_t)(all->tests * PLACES), sizeof *all->ids, "the test texts");
-    all->answers = memory_new((size_t)(all->tests * ASKED), sizeof *all->answers, "the test answers");
+    all->ids = memory_new((size_t)all->tests * PLACES, sizeof *all->ids, "the test texts");
+    all->answers = memory_new((size_t)all->tests * ASKED, sizeof *all->answers, "the test answers");
     all->numbers = memory_new((size_t)all->tests, sizeof *all->numbers, "the test mappings");
-    all->shown = memory_new((size_t)(all->tests * ASKED), sizeof *all->shown, "the test questions");
+    all->shown = memory_new((size_t)all->tests * ASKED, sizeof *all->shown, "the test questions");
     Rng tests = lab_rng(lab, "mapping tests");
     mapping_texts(&tests, true, all->tests, all->ids, all->answers, all->numbers);
     references(all);

@@ -80,7 +80,7 @@ static real score_of_rank(const real *scores, int n, int k)
     for (int i = 0; i < n; i++) {
         int larger = 0;
         for (int j = 0; j < n; j++)
-            larger += scores[j] > scores[i] || (scores[j] >= scores[i] && j < i);
+            larger += scores[j] > scores[i] || (j < i && scores[j] >= scores[i]);
         if (larger == k - 1)
             return scores[i];
     }
@@ -108,7 +108,7 @@ int choose_word(const real *scores, int vocabulary, Choice choice, Rng *rng)
 static void write_word(Tape *tape, const Model *model, int *ids, int batch, int t, Writing writing, Rng *rng)
 {
     int vocabulary = model->settings.vocabulary;
-    int *so_far = memory_new((size_t)(batch * t), sizeof *so_far, "the words so far");
+    int *so_far = memory_new((size_t)batch * (size_t)t, sizeof *so_far, "the words so far");
     int *last = memory_new((size_t)batch, sizeof *last, "the last places");
     for (int b = 0; b < batch; b++) {
         memcpy(so_far + b * t, ids + b * writing.most, (size_t)t * sizeof *ids);

@@ -2,6 +2,7 @@
 #include "pretrain.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -318,8 +319,9 @@ static void train(int network, void *context)
     Pretrained *all = job->all;
     if (job->loaded[network])
         return;
-    char purpose[64] = "pretraining ";
-    Rng rng = lab_rng(job->lab, strcat(purpose, network_name[network]));
+    char purpose[64];
+    snprintf(purpose, sizeof purpose, "pretraining %s", network_name[network]);
+    Rng rng = lab_rng(job->lab, purpose);
     Source source = {.stories = job->self->corpus, .batch = network_batch[network], .rng = &rng};
     Parameters *parameters = parameters_of(all, network);
     Optimiser *adam = adam_new(parameters, (Adam){.rate = RATE, .beta2 = 0.99});
