@@ -57,6 +57,13 @@ Tensor *op_feed_forward(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor *w
  * is forbidden; a query that may look nowhere gets 0. */
 Tensor *op_attention(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, int heads);
 
+/* Rotary positions (Su 2021, eq. 34; ops_rotary.c): x [..., T, d], HEADS of d / heads side by side.  Row t
+ * of TURNS [T, d / heads], a table of positions_sinusoidal, has the sine and the cosine of the
+ * angle by which each pair (x_2i, x_2i+1) of each head of row t is turned:
+ *     y_2i = x_2i cos - x_2i+1 sin    y_2i+1 = x_2i+1 cos + x_2i sin
+ * so that a query's product with a key depends on how far apart they stand.  x' is y' turned back. */
+Tensor *op_rotary(Tape *tape, Tensor *x, const Tensor *turns, int heads);
+
 /* ---- shapes (ops_shape.c) ---- */
 
 Tensor *op_reshape(Tape *tape, Tensor *x, Shape shape);               /* the same numbers in the same order */
@@ -142,6 +149,7 @@ Tensor *op_gru(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *bias, Tensor 
 #define op_embedding(tape, ...)          (op_embedding)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_sum(tape, ...)                (op_sum)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_mean(tape, ...)               (op_mean)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
+#define op_rotary(tape, ...)             (op_rotary)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_softmax(tape, ...)            (op_softmax)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_layer_norm(tape, ...)         (op_layer_norm)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)
 #define op_cross_entropy(tape, ...)      (op_cross_entropy)(tape_at(tape, __FILE__, __LINE__), __VA_ARGS__)

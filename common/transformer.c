@@ -64,14 +64,18 @@ static Tensor *attention_with_weights(Tape *tape, Tensor *q, Tensor *k, Tensor *
     return op_reshape(tape, op_transpose(tape, y, 1, 2), q->shape);
 }
 
-/* The layer's result, and PLUS (or NULL) added to it. */
+/* The layer's result, and PLUS (or NULL) added to it.  TURNS (or NULL): rotary positions. */
 static Tensor *attend(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask,
-                      Tensor **weights, Tensor *plus)
+                      const Tensor *turns, Tensor **weights, Tensor *plus)
 {
     check_sequence(tape, layer, from);
     check_sequence(tape, layer, at);
     Tensor *q = linear(tape, &layer->query, from), *k = linear(tape, &layer->key, at);
     Tensor *v = linear(tape, &layer->value, at), *heads;
+    if (turns) {
+        q = op_rotary(tape, q, turns, layer->heads);
+        k = op_rotary(tape, k, turns, layer->heads);
+    }
     if (weights)
         heads = attention_with_weights(tape, q, k, v, mask, layer->heads, weights);
     else
@@ -81,7 +85,7 @@ static Tensor *attend(Tape *tape, const Attention *layer, Tensor *from, Tensor *
 
 Tensor *(attention)(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
 {
-    return attend(tape, layer, from, at, mask, weights, NULL);
+    return attend(tape, layer, from, at, mask, NULL, weights, NULL);
 }
 
 Tensor *(mask_causal)(Tape *tape, int positions)
@@ -155,11 +159,11 @@ static Tensor *after(Tape *tape, const Block *layer, const LayerNorm *norm, Tens
 Tensor *(block)(Tape *tape, const Block *layer, Tensor *x, BlockView view)
 {
     Tensor *in = before(tape, layer, &layer->self_norm, x);
-    Tensor *f = attend(tape, &layer->self, in, in, view.mask, view.weights, added(layer, x, view.dropout));
+    Tensor *f = attend(tape, &layer->self, in, in, view.mask, view.turns, view.weights, added(layer, x, view.dropout));
     x = after(tape, layer, &layer->self_norm, x, f, view.dropout);
     if (layer->settings.cross) {
         in = before(tape, layer, &layer->cross_norm, x);
-        f = attend(tape, &layer->cross, in, view.memory, view.memory_mask, view.cross_weights,
+        f = attend(tape, &layer->cross, in, view.memory, view.memory_mask, NULL, view.cross_weights,
                    added(layer, x, view.dropout));
         x = after(tape, layer, &layer->cross_norm, x, f, view.dropout);
     }

@@ -54,7 +54,8 @@ Block block_new(Parameters *parameters, const char *name, BlockSettings settings
 
 /* What a block may see besides x; zero for an encoder block without padding. */
 typedef struct {
-    const Tensor *mask; /* for self-attention */
+    const Tensor *mask;  /* for self-attention */
+    const Tensor *turns; /* the same, rotary positions: [T, d / heads] of positions_sinusoidal, or NULL */
     Tensor *memory;     /* for cross-attention */
     const Tensor *memory_mask;
     Rng *dropout;     /* NULL: no dropout (testing) */

@@ -58,6 +58,13 @@ typedef struct {
 
 /* ---- what is computed -------------------------------------------------------- */
 
+static Tensor *positions_table(Tape *tape, int positions, int d)
+{
+    Tensor *table = tape_input(tape, "turns", SHAPE(positions, d), NULL);
+    positions_sinusoidal(table->data, positions, d);
+    return table;
+}
+
 // clang-format off
 GRADIENT_OF(add,           op_add(tape, x[0], x[1]))
 GRADIENT_OF(add_itself,    op_add(tape, x[0], x[0]))
@@ -116,6 +123,7 @@ GRADIENT_OF(feed_forward_relu, op_feed_forward(tape, x[0], x[1], x[2], x[3], x[4
 GRADIENT_OF(attention_op,    op_attention(tape, x[0], x[1], x[2], NULL, 2))
 GRADIENT_OF(attention_op_masked, op_attention(tape, x[0], x[1], x[1], mask_padding(tape, (int[]){2, 4}, 2, 2, 3, 4, false), 2))
 GRADIENT_OF(attention_op_causal, op_attention(tape, x[0], x[0], x[0], mask_causal(tape, 40), 1))
+GRADIENT_OF(rotary,          op_rotary(tape, x[0], positions_table(tape, 3, 4), 2))
 GRADIENT_OF(linear_layer,    linear(tape, &m->linear, x[0]))
 GRADIENT_OF(layer_norm_layer, layer_norm(tape, &m->norm, x[0]))
 GRADIENT_OF(recurrent_layer, recurrent(tape, &m->cell, x[0], x[1], (Sequence){(int[]){3, 2}, false}))
@@ -278,6 +286,7 @@ static const Case cases[] = {
     {"op_feed_forward", feed_forward_relu,   5, {SHAPE(3, 2), SHAPE(2, 4), SHAPE(4), SHAPE(4, 2), SHAPE(2)}, NORMAL, NULL},
     {"op_attention", attention_op,        3, {SHAPE(2, 3, 4), SHAPE(2, 5, 4), SHAPE(2, 5, 6)}, NORMAL, NULL},
     {"op_attention", attention_op_masked, 2, {SHAPE(2, 3, 4), SHAPE(2, 4, 4)}, NORMAL, NULL},
+    {"op_rotary", rotary, 1, {SHAPE(2, 3, 8)}, NORMAL, NULL},
     {"op_attention", attention_op_causal, 1, {SHAPE(40, 3)}, NORMAL, NULL},
     {"linear",     linear_layer,     1, {SHAPE(2, 3, 4)}, NORMAL, build_linear},
     {"layer_norm", layer_norm_layer, 1, {SHAPE(2, 3, 4)}, NORMAL, build_norm},

@@ -168,6 +168,31 @@ START_TEST(attention_equals_the_library)
 }
 END_TEST
 
+/* And so do the rotary positions written out in the lab. */
+START_TEST(rotary_equals_the_library)
+{
+    Positions rotary = {.way = ROTARY, .d = D, .heads = H};
+    Tape *tape = tape_new(1);
+    Tensor *turns = tape_input(tape, "turns", SHAPE(T, D / H), NULL), *y[2];
+    positions_sinusoidal(turns->data, T, D / H);
+    Tensor *x = random_words(tape, "x"), *weight = random_words(tape, "w");
+    real gradient[2][B * T * D];
+    for (int side = 0; side < 2; side++) {
+        Tensor *heads = op_transpose(tape, op_reshape(tape, x, SHAPE(B, T, H, D / H)), 1, 2); /* [B, h, T, d / h] */
+        if (side)
+            y[1] = op_rotary(tape, x, turns, H);
+        else
+            y[0] = op_reshape(tape, op_transpose(tape, positions_turn(tape, &rotary, heads), 1, 2), x->shape);
+        tape_backward(tape, op_sum(tape, op_multiply(tape, op_multiply(tape, y[side], y[side]), weight)));
+        memcpy(gradient[side], x->grad, sizeof gradient[side]);
+    }
+    ck_assert_mem_eq(y[0]->data, y[1]->data, sizeof gradient[0]);
+    ck_assert_mem_eq(gradient[0], gradient[1], sizeof gradient[0]);
+    ASSERT_SAYS(DIES(1, op_rotary(tape, x, turns, 2)), "op_rotary: 'x' [2, 6, 16] of 2 heads and 'turns' [6, 4]");
+    tape_free(tape);
+}
+END_TEST
+
 START_TEST(table_equals_the_library)
 {
     static real mine[300 * 30], theirs[300 * 30];
@@ -273,6 +298,7 @@ int main(void)
     add_run(suite, "forty_words_are_the_most", forty_words_are_the_most, 0);
     add_run(suite, "bad_input", bad_input, 0);
     add_run(suite, "attention_equals_the_library", attention_equals_the_library, 0);
+    add_run(suite, "rotary_equals_the_library", rotary_equals_the_library, 0);
     add_run(suite, "table_equals_the_library", table_equals_the_library, 0);
     add_run(suite, "absolute_and_relative", absolute_and_relative, 0);
     add_run(suite, "rotary_is_relative", rotary_is_relative, 0);
