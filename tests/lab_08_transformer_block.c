@@ -112,10 +112,10 @@ static double most_different(const real *a, const real *b, size_t n)
 
 /* Output and all gradients of the block written out in the lab are those of the
  * library's, which is tested against PyTorch: Pre- and Post-Norm, ReLU and GELU,
- * with and without cross-attention, with masks. */
+ * with and without cross-attention, with masks, with and without rotary positions. */
 START_TEST(block_equals_the_library)
 {
-    for (int kind = 0; kind < 16; kind++) {
+    for (int kind = 0; kind < 32; kind++) {
         Rng rng = rng_new(2, "block");
         Parameters *parameters = parameters_new();
         Block layer = block_new(
@@ -129,12 +129,15 @@ START_TEST(block_equals_the_library)
         const int lengths[B] = {3, 4};
         real *gradient[64];
         for (int side = 0; side < 2; side++) {
+            Tensor *turns = tape_input(tape, "turns", SHAPE(T, D / H), NULL);
+            positions_sinusoidal(turns->data, T, D / H);
             BlockView view = {.mask = mask_causal(tape, T),
+                              .turns = kind & 16 ? turns : NULL,
                               .memory = memory,
                               .memory_mask = mask_padding(tape, lengths, B, H, T, S, false),
                               .weights = &seen[side]};
             y[side] = side ? block(tape, &layer, x, view)
-                           : block_written_out(tape, &layer, x, view, (Robbed){.library_norm = kind & 8}, NULL);
+                           : block_written_out(tape, &layer, x, view, (Robbed){.library = kind & 8}, NULL);
             tape_backward(tape, op_sum(tape, op_multiply(tape, y[side], weight)));
             for (int p = 0; p <= parameters->n; p++) {
                 Tensor *of = p < parameters->n ? parameters->tensor[p] : x;

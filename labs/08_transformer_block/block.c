@@ -35,12 +35,14 @@ static Tensor *norm_of(Tape *tape, const LayerNorm *layer, Tensor *x, Robbed rob
 {
     if (robbed.no_norm)
         return x;
-    return robbed.library_norm ? layer_norm(tape, layer, x) : norm_written_out(tape, layer, x);
+    return robbed.library ? layer_norm(tape, layer, x) : norm_written_out(tape, layer, x);
 }
 
 /* y = x W + b */
-static Tensor *affine(Tape *tape, const Linear *layer, Tensor *x)
+static Tensor *affine(Tape *tape, const Linear *layer, Tensor *x, Robbed robbed)
 {
+    if (robbed.library)
+        return linear(tape, layer, x);
     return op_add(tape, op_matmul(tape, x, layer->weight), layer->bias);
 }
 
@@ -51,26 +53,32 @@ static Tensor *split(Tape *tape, Tensor *x, int heads)
     return op_transpose(tape, op_reshape(tape, x, SHAPE(batch, places, heads, d / heads)), 1, 2);
 }
 
-/* Concat(softmax(Q_i K_i^T / sqrt(d_k)) V_i) W_O with Q from FROM [B, T, d], K and V from AT [B, S, d] */
-static Tensor *look(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
+/* Concat(softmax(Q_i K_i^T / sqrt(d_k)) V_i) W_O with Q from FROM [B, T, d], K and V from AT [B, S, d];
+ * TURNS (or NULL): Q and K are turned by their places (lab 07) */
+static Tensor *look(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask,
+                    const Tensor *turns, Tensor **weights, Robbed robbed)
 {
-    Tensor *q = split(tape, affine(tape, &layer->query, from), layer->heads); /* [B, h, T, d_k] */
-    Tensor *k = split(tape, affine(tape, &layer->key, at), layer->heads);     /* [B, h, S, d_k] */
-    Tensor *v = split(tape, affine(tape, &layer->value, at), layer->heads);   /* [B, h, S, d_k] */
+    Tensor *q = split(tape, affine(tape, &layer->query, from, robbed), layer->heads); /* [B, h, T, d_k] */
+    Tensor *k = split(tape, affine(tape, &layer->key, at, robbed), layer->heads);     /* [B, h, S, d_k] */
+    Tensor *v = split(tape, affine(tape, &layer->value, at, robbed), layer->heads);   /* [B, h, S, d_k] */
+    if (turns) {
+        q = op_rotary(tape, q, turns, 1);
+        k = op_rotary(tape, k, turns, 1);
+    }
     Tensor *scores = op_scale(tape, op_batched_matmul_transposed(tape, q, k), 1 / m_sqrt((real)tensor_columns(q)));
     Tensor *a = op_softmax(tape, scores, mask); /* [B, h, T, S] */
     if (weights)
         *weights = a;
     Tensor *heads = op_transpose(tape, op_batched_matmul(tape, a, v), 1, 2); /* [B, T, h, d_k] */
-    return affine(tape, &layer->output, op_reshape(tape, heads, from->shape));
+    return affine(tape, &layer->output, op_reshape(tape, heads, from->shape), robbed);
 }
 
 /* FFN(x) = act(x W_1 + b_1) W_2 + b_2 */
-static Tensor *feed_forward(Tape *tape, const Block *layer, Tensor *x, Flow *flow)
+static Tensor *feed_forward(Tape *tape, const Block *layer, Tensor *x, Robbed robbed, Flow *flow)
 {
-    Tensor *inner = affine(tape, &layer->inner, x); /* [B, T, 4 d] */
+    Tensor *inner = affine(tape, &layer->inner, x, robbed); /* [B, T, 4 d] */
     inner = layer->settings.gelu ? op_gelu(tape, inner) : op_relu(tape, inner);
-    return affine(tape, &layer->outer, noted(flow, "inside FFN", inner));
+    return affine(tape, &layer->outer, noted(flow, "inside FFN", inner), robbed);
 }
 
 /* What the sublayer reads: norm(x) under Pre-Norm, x itself under Post-Norm. */
@@ -90,14 +98,14 @@ static Tensor *leaving(Tape *tape, const Block *layer, const LayerNorm *norm, Te
 Tensor *block_written_out(Tape *tape, const Block *layer, Tensor *x, BlockView view, Robbed robbed, Flow *flow)
 {
     Tensor *in = entering(tape, layer, &layer->self_norm, x, robbed, flow);
-    Tensor *f = noted(flow, "f = attention", look(tape, &layer->self, in, in, view.mask, view.weights));
+    Tensor *f = noted(flow, "f = attention", look(tape, &layer->self, in, in, view.mask, view.turns, view.weights, robbed));
     x = leaving(tape, layer, &layer->self_norm, x, f, robbed, flow);
     if (layer->settings.cross) {
         in = entering(tape, layer, &layer->cross_norm, x, robbed, flow);
-        f = look(tape, &layer->cross, in, view.memory, view.memory_mask, view.cross_weights);
+        f = look(tape, &layer->cross, in, view.memory, view.memory_mask, NULL, view.cross_weights, robbed);
         x = leaving(tape, layer, &layer->cross_norm, x, noted(flow, "f = cross-attention", f), robbed, flow);
     }
     in = entering(tape, layer, &layer->feed_norm, x, robbed, flow);
-    f = noted(flow, "f = FFN", feed_forward(tape, layer, in, flow));
+    f = noted(flow, "f = FFN", feed_forward(tape, layer, in, robbed, flow));
     return leaving(tape, layer, &layer->feed_norm, x, f, robbed, flow);
 }

@@ -119,7 +119,7 @@ static void one_stack(Start *made, Tape *tape, int wiring, int layers, double *s
     for (int l = 0; l < layers; l++) {
         Flow flow = {0};
         made->layer[l].settings.pre_norm = wiring == PRE;
-        x = block_written_out(tape, &made->layer[l], x, (BlockView){0}, (Robbed){.library_norm = true}, &flow);
+        x = block_written_out(tape, &made->layer[l], x, (BlockView){0}, (Robbed){.library = true}, &flow);
         size[l] = mean_square(wiring == PRE ? x : flow.tensor[flow.n - 2]);
     }
     Tensor *logits = linear(tape, &made->answer, wiring == PRE ? layer_norm(tape, &made->last, x) : x);

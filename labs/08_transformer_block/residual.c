@@ -135,7 +135,7 @@ static Stack combination(int kind, int layers, Rng *rng)
                                      .pre_norm = true,
                                      .robbed = {.no_residual = kind == WITHOUT || kind == NORM_ONLY,
                                                 .no_norm = kind == WITHOUT || kind == RESIDUAL_ONLY,
-                                                .library_norm = true}},
+                                                .library = true}},
                      rng);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "maths.h"
+#include "measure.h"
 #include "memory.h"
 #include "transformer_block.h"
 
@@ -65,23 +66,21 @@ void sorting_draw(Rng *rng, int letters, int batch, int length, int *ids, int *s
 
 static double accuracy(const Stack *stack, Tape *tape, int length, Rng *rng)
 {
-    enum { ROWS = 100 };
-    int letters = stack->settings.letters, right = 0;
-    int *ids = memory_new((size_t)ROWS * (size_t)length, sizeof *ids, "letters"),
-        *sorted = memory_new((size_t)ROWS * (size_t)length, sizeof *sorted, "letters");
+    enum { ROWS = 100, TOGETHER = 20 }; /* twenty at a time: the states of all layers are kept */
+    int letters = stack->settings.letters, right = 0, all = ROWS * length, some = TOGETHER * length;
+    int *ids = memory_new((size_t)all, sizeof *ids, "letters"),
+        *sorted = memory_new((size_t)all, sizeof *sorted, "letters");
     sorting_draw(rng, letters, ROWS, length, ids, sorted);
     tape_record(tape, false);
-    tape_rewind(tape);
-    const real *logits = stack_read(tape, stack, ids, ROWS, length, NULL)->data;
-    for (int i = 0; i < ROWS * length; i++, logits += letters) {
-        int best = 0;
-        for (int c = 1; c < letters; c++)
-            best = logits[c] > logits[best] ? c : best;
-        right += best == sorted[i];
+    for (int at = 0; at < all; at += some) {
+        tape_rewind(tape);
+        const real *logits = stack_read(tape, stack, ids + at, TOGETHER, length, NULL)->data;
+        for (int i = 0; i < some; i++)
+            right += argmax(logits + i * letters, letters) == sorted[at + i];
     }
     free(ids);
     free(sorted);
-    return (double)right / (ROWS * length);
+    return (double)right / all;
 }
 
 double stack_train(const Stack *stack, Training training, real *loss, Rng *letters)
