@@ -69,15 +69,25 @@ void *arena_get(Arena *arena, size_t bytes)
     return memory;
 }
 
+ArenaMark arena_mark(const Arena *arena)
+{
+    return (ArenaMark){arena->current, arena->current->used};
+}
+
+void arena_release(Arena *arena, ArenaMark mark)
+{
+    arena->current = mark.block;
+    for (Block *block = mark.block; block; block = block->next, mark.used = 0) {
+#ifdef DEBUG
+        memset(block->bytes + mark.used, 0xff, block->used - mark.used); /* all bits set is NaN, and a wild pointer */
+#endif
+        block->used = mark.used;
+    }
+}
+
 void arena_rewind(Arena *arena)
 {
-    for (Block *block = arena->first; block; block = block->next) {
-#ifdef DEBUG
-        memset(block->bytes, 0xff, block->used); /* all bits set is NaN, and a wild pointer */
-#endif
-        block->used = 0;
-    }
-    arena->current = arena->first;
+    arena_release(arena, (ArenaMark){arena->first, 0});
 }
 
 size_t arena_used(const Arena *arena)

@@ -21,6 +21,14 @@ void *arena_get(Arena *arena, size_t bytes);
  * so that what still points there shows. */
 void arena_rewind(Arena *arena);
 
+/* What has been handed out since the mark is taken back. */
+typedef struct {
+    void *block;
+    size_t used;
+} ArenaMark;
+ArenaMark arena_mark(const Arena *arena);
+void arena_release(Arena *arena, ArenaMark mark);
+
 /* Bytes handed out since the last rewind. */
 size_t arena_used(const Arena *arena);
 

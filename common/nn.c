@@ -177,7 +177,7 @@ Recurrent(recurrent_new)(Parameters *parameters, const char *name, CellKind kind
 
 Tensor *(recurrent)(Tape *tape, const Recurrent *layer, Tensor *x, Tensor *start, Sequence sequence)
 {
-    Tensor *inputs = op_linear(tape, x, layer->input_weight, layer->bias, NULL);
+    Tensor *inputs = tape_passing(op_linear(tape, x, layer->input_weight, layer->bias, NULL));
     if (layer->kind == CELL_RNN)
         return op_rnn(tape, inputs, layer->weight, start, sequence);
     if (layer->kind == CELL_LSTM)

@@ -296,10 +296,12 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
     a->parts = small || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
     a->at_whole = whole_vectors(a->at);
     a->space_each = (size_t)a->at_whole * (a->d_k + a->d_v + 2 * ROWS);
-    a->space = arena_get(tape_arena(tape), a->parts * a->space_each * sizeof(real));
     Node *node = tape_add(tape, "op_attention", attention_backward, y, (Tensor *[]){q, k, v}, 3);
     if (node)
         node->saved = a;
+    ArenaMark mark = arena_mark(tape_arena(tape));
+    a->space = arena_get(tape_arena(tape), a->parts * a->space_each * sizeof(real));
     parallel_for(a->parts, a->parts, forward_part, a);
+    arena_release(tape_arena(tape), mark);
     return y;
 }

@@ -230,15 +230,17 @@ Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor 
     f->rows_each = at_most(SECOND_CACHE / (f->inner + 1) / 12 * 12 + 12, f->rows);
     f->rows_together = f->threads > 1 ? 8 * f->threads * f->rows_each : f->rows_each;
     f->a = arena_get(tape_arena(tape), (size_t)f->rows * f->inner * sizeof(real));
-    f->h = arena_get(tape_arena(tape), (size_t)f->threads * f->rows_each * f->inner * sizeof(real));
     Tensor *inputs[] = {x, w1, b1, w2, b2, plus};
     Node *node = tape_add(tape, "op_feed_forward", feed_forward_backward, y, inputs, 6);
     if (node)
         node->saved = f;
     f->in = inputs;
+    ArenaMark mark = arena_mark(tape_arena(tape));
+    f->h = arena_get(tape_arena(tape), (size_t)f->threads * f->rows_each * f->inner * sizeof(real));
     f->w1 = packed(tape_arena(tape), f->inner, f->d, strided(w1->data, f->inner));
     f->w2 = packed(tape_arena(tape), f->out, f->inner, strided(w2->data, f->out));
     f->y = y->data;
     parallel_for(f->threads, f->threads, feed_forward_part, f);
+    arena_release(tape_arena(tape), mark);
     return y;
 }

@@ -224,10 +224,14 @@ static void walk_forward_rows(int part, void *context)
     }
 }
 
-static void walk_forward(const Walk *w, Kind kind, real *u, Arena *arena)
+static void walk_forward(const Walk *w, Kind kind, Arena *arena)
 {
-    Rows rows = {.w = w, .kind = kind, .u = u, .weight = weight_of(w, false, arena)};
+    ArenaMark mark = arena_mark(arena);
+    Rows rows = {.w = w, .kind = kind, .weight = weight_of(w, false, arena)};
+    if (kind == GRU)
+        rows.u = arena_get(arena, (size_t)w->batch * w->gates * sizeof(real));
     parallel_for(w->threads, w->threads, walk_forward_rows, &rows);
+    arena_release(arena, mark);
 }
 
 static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, real *du)
@@ -394,7 +398,7 @@ Tensor *(op_rnn)(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *start, Sequ
     Node *node = tape_add(tape, "op_rnn", rnn_backward, w->output, (Tensor *[]){inputs, weight, start}, 3);
     if (node)
         node->saved = w;
-    walk_forward(w, RNN, NULL, tape_arena(tape));
+    walk_forward(w, RNN, tape_arena(tape));
     return w->output;
 }
 
@@ -411,7 +415,7 @@ Tensor *(op_lstm)(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *start, Ten
         node->saved = w;
         tape_second_output(node, w->cells);
     }
-    walk_forward(w, LSTM, NULL, tape_arena(tape));
+    walk_forward(w, LSTM, tape_arena(tape));
     if (cells)
         *cells = w->cells;
     return w->output;
@@ -424,6 +428,6 @@ Tensor *(op_gru)(Tape *tape, Tensor *inputs, Tensor *weight, Tensor *bias, Tenso
     Node *node = tape_add(tape, "op_gru", gru_backward, w->output, (Tensor *[]){inputs, weight, bias, start}, 4);
     if (node)
         node->saved = w;
-    walk_forward(w, GRU, arena_get(tape_arena(tape), (size_t)w->batch * w->gates * sizeof(real)), tape_arena(tape));
+    walk_forward(w, GRU, tape_arena(tape));
     return w->output;
 }

@@ -7,8 +7,16 @@
 
 #include "memory.h"
 
+/* What stands in the memory of a gradient that has been used, until another is put there. */
+typedef struct Spare {
+    size_t size; /* of the gradient, in numbers */
+    struct Spare *next;
+} Spare;
+
 struct Tape {
     Arena *arena;
+    Arena *gradients; /* of the operations' results */
+    Spare *spare;
     Node *last;
     Where where;
     bool record;
@@ -19,6 +27,7 @@ Tape *tape_new(int threads)
 {
     Tape *tape = memory_new(1, sizeof *tape, "a tape");
     tape->arena = arena_new();
+    tape->gradients = arena_new();
     tape->record = true;
     tape->threads = threads;
     tape->where = HERE;
@@ -30,12 +39,15 @@ void tape_free(Tape *tape)
     if (!tape)
         return;
     arena_free(tape->arena);
+    arena_free(tape->gradients);
     free(tape);
 }
 
 void tape_rewind(Tape *tape)
 {
     arena_rewind(tape->arena);
+    arena_rewind(tape->gradients);
+    tape->spare = NULL;
     tape->last = NULL;
 }
 
@@ -87,15 +99,20 @@ Tensor *(tape_variable)(Tape *tape, const char *name, Shape shape, const real *d
     return tensor;
 }
 
+static bool wants_gradient(const Tensor *tensor)
+{
+    return tensor->grad || tensor->tape;
+}
+
 Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Tensor *output, Tensor *const *inputs,
                int n)
 {
     bool wanted = false;
     for (int i = 0; i < n; i++)
-        wanted |= inputs[i] && inputs[i]->grad;
+        wanted |= inputs[i] && wants_gradient(inputs[i]);
     if (!wanted || !tape->record)
         return NULL;
-    output->grad = arena_get(tape->arena, output->size * sizeof(real));
+    output->tape = tape;
     Node *node = arena_get(tape->arena, sizeof *node);
     *node =
         (Node){.operation = operation, .backward = backward, .output = output, .tape = tape, .previous = tape->last};
@@ -111,8 +128,39 @@ Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Te
 
 void tape_second_output(Node *node, Tensor *output)
 {
-    output->grad = arena_get(node->tape->arena, output->size * sizeof(real));
+    output->tape = node->tape;
     node->second_output = output;
+}
+
+Tensor *tape_passing(Tensor *tensor)
+{
+    tensor->passing = 1;
+    return tensor;
+}
+
+/* Memory for the gradient of an operation's result: a passing one takes what another
+ * of its size has left, the last one used first. */
+static real *gradient_memory(Tape *tape, const Tensor *tensor)
+{
+    for (Spare **place = &tape->spare; tensor->passing && *place; place = &(*place)->next)
+        if ((*place)->size == tensor->size) {
+            void *memory = *place;
+            *place = (*place)->next;
+            return memory;
+        }
+    return arena_get(tape->gradients, tensor->size * sizeof(real));
+}
+
+/* Nobody will read the gradient of TENSOR, if it is passing. */
+static void leave_gradient(Tape *tape, Tensor *tensor)
+{
+    if (!tensor->passing || !tensor->grad || tensor->size == 0)
+        return;
+    Spare *spare = (void *)tensor->grad; /* an arena gives at least 64 bytes */
+    *spare = (Spare){tensor->size, tape->spare};
+    tape->spare = spare;
+    tensor->grad = NULL;
+    tensor->reached = 0;
 }
 
 /* Calls VISIT for each tensor that NODE wrote or read. */
@@ -130,6 +178,8 @@ static void each_tensor(Node *node, void (*visit)(Tensor *tensor))
 
 Part gradient_part(Tensor *tensor)
 {
+    if (!tensor->grad && tensor->tape)
+        tensor->grad = gradient_memory(tensor->tape, tensor);
     Part part = {tensor->grad, tensor->reached};
     if (part.at) /* a tensor without gradient may be another thread's too: it is not touched */
         tensor->reached = 1;
@@ -146,8 +196,14 @@ real *gradient_sum(Tensor *tensor)
 
 static void clear_unreached(Tensor *tensor)
 {
-    if (tensor->grad && !tensor->reached)
+    if (!tensor->reached)
         gradient_sum(tensor);
+}
+
+static void clear_unreached_to_stay(Tensor *tensor)
+{
+    if (!tensor->passing)
+        clear_unreached(tensor);
 }
 
 static void forget_reached(Tensor *tensor)
@@ -165,7 +221,10 @@ static void go_back(Node *node)
     clear_unreached(node->output);
     if (node->second_output)
         clear_unreached(node->second_output);
+    ArenaMark mark = arena_mark(node->tape->arena);
     node->backward(node);
+    arena_release(node->tape->arena, mark);
+    leave_gradient(node->tape, node->output);
 }
 
 static bool is_finite(const Tensor *tensor)
@@ -211,7 +270,7 @@ void(tape_backward)(Tape *tape, Tensor *loss)
     if (loss->size != 1)
         die_misuse(tape->where, "tape_backward: the loss '%s' must be one number, its shape is %s", loss->name,
                    shape_text(loss->shape, shape));
-    if (!tape->last || !loss->grad)
+    if (!tape->last || !wants_gradient(loss))
         die_misuse(tape->where, "tape_backward: '%s' does not depend on any tensor that wants a gradient", loss->name);
     if (!isfinite(loss->data[0]))
         die_nonfinite(tape, loss);
@@ -219,7 +278,7 @@ void(tape_backward)(Tape *tape, Tensor *loss)
     for (Node *node = tape->last; node; node = node->previous)
         go_back(node);
     for (Node *node = tape->last; node; node = node->previous)
-        each_tensor(node, clear_unreached);
+        each_tensor(node, clear_unreached_to_stay);
     for (Node *node = tape->last; node; node = node->previous)
         each_tensor(node, forget_reached);
 }

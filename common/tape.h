@@ -56,10 +56,15 @@ Tensor *tape_input(Tape *tape, const char *name, Shape shape, const real *data);
 /* The same with a gradient: an input whose influence on the loss is asked for. */
 Tensor *tape_variable(Tape *tape, const char *name, Shape shape, const real *data);
 
-/* Sets the gradients of everything that the tape's operations read or wrote:
- * d LOSS / d tensor, 0 where LOSS does not depend on it.  What was there before
- * does not count, so a second call gives the same numbers.  LOSS must be one number; if it is not finite, dies naming
- * the first tensor that went bad. */
+/* TENSOR, an operation's result, is nobody's but a layer's: its gradient has memory
+ * only until backward has used it, which then is another's, still in the cache.
+ * Returns TENSOR. */
+Tensor *tape_passing(Tensor *tensor);
+
+/* Sets the gradients of everything that the tape's operations read or wrote, but for
+ * what is passing: d LOSS / d tensor, 0 where LOSS does not depend on it.  What was
+ * there before does not count, so a second call gives the same numbers.  LOSS must be
+ * one number; if it is not finite, dies naming the first tensor that went bad. */
 void tape_backward(Tape *tape, Tensor *loss);
 
 /* The first tensor on the tape, in the order of computation, that holds a
@@ -74,6 +79,8 @@ const Tensor *tape_first_nonfinite(const Tape *tape);
 
 /* ---- for operations (ops.c) ---- */
 
+/* Memory until the tape is rewound.  What a backward function takes is taken back
+ * when it returns. */
 Arena *tape_arena(Tape *tape);
 int tape_threads(const Tape *tape);
 
@@ -91,11 +98,11 @@ Tensor *tape_output(Tape *tape, const char *name, Shape shape);
 
 /* Records: OUTPUT was computed from INPUTS.  Where no input has a gradient, or
  * recording is off, nothing is recorded and NULL is returned.  Otherwise OUTPUT
- * is given a gradient, and the caller may set node->saved. */
+ * will have a gradient, and the caller may set node->saved. */
 Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Tensor *output, Tensor *const *inputs,
                int n);
 
-/* NODE has a second result, which gets a gradient too. */
+/* NODE has a second result, which will have a gradient too. */
 void tape_second_output(Node *node, Tensor *output);
 
 /* Where a backward function puts its part of TENSOR's gradient: nowhere if AT is

@@ -28,8 +28,11 @@ typedef struct Tensor {
     Shape shape;
     size_t size; /* number of elements: the product of the dimensions */
     real *data;
-    real *grad;  /* dLoss/dTensor, same shape; NULL where none is wanted */
-    int reached; /* the tape's own mark: backward has put something into grad */
+    real *grad;  /* dLoss/dTensor, same shape; NULL where none is wanted, or not yet on TAPE */
+    /* the tape's own marks */
+    struct Tape *tape; /* an operation's result whose gradient is wanted: gets grad when backward reaches it */
+    int reached;       /* backward has put something into grad */
+    int passing;       /* tape_passing */
 } Tensor;
 
 /* A tensor in ARENA, its numbers not set, without gradient, made at WHERE.  NAME

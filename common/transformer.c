@@ -70,17 +70,17 @@ static Tensor *attend(Tape *tape, const Attention *layer, Tensor *from, Tensor *
 {
     check_sequence(tape, layer, from);
     check_sequence(tape, layer, at);
-    Tensor *q = linear(tape, &layer->query, from), *k = linear(tape, &layer->key, at);
-    Tensor *v = linear(tape, &layer->value, at), *heads;
+    Tensor *q = tape_passing(linear(tape, &layer->query, from)), *k = tape_passing(linear(tape, &layer->key, at));
+    Tensor *v = tape_passing(linear(tape, &layer->value, at)), *heads;
     if (turns) {
-        q = op_rotary(tape, q, turns, layer->heads);
-        k = op_rotary(tape, k, turns, layer->heads);
+        q = tape_passing(op_rotary(tape, q, turns, layer->heads));
+        k = tape_passing(op_rotary(tape, k, turns, layer->heads));
     }
     if (weights)
         heads = attention_with_weights(tape, q, k, v, mask, layer->heads, weights);
     else
         heads = op_attention(tape, q, k, v, mask, layer->heads);
-    return op_linear(tape, heads, layer->output.weight, layer->output.bias, plus);
+    return op_linear(tape, tape_passing(heads), layer->output.weight, layer->output.bias, plus);
 }
 
 Tensor *(attention)(Tape *tape, const Attention *layer, Tensor *from, Tensor *at, const Tensor *mask, Tensor **weights)
@@ -139,7 +139,7 @@ Block(block_new)(Parameters *parameters, const char *name, BlockSettings setting
 /* What a sublayer reads: x itself, or x normalised first. */
 static Tensor *before(Tape *tape, const Block *layer, const LayerNorm *norm, Tensor *x)
 {
-    return layer->settings.pre_norm ? layer_norm(tape, norm, x) : x;
+    return layer->settings.pre_norm ? tape_passing(layer_norm(tape, norm, x)) : x;
 }
 
 /* x + f(x), which the sublayer's last linear layer adds up itself, unless dropout comes between. */
@@ -153,19 +153,19 @@ static Tensor *after(Tape *tape, const Block *layer, const LayerNorm *norm, Tens
 {
     if (!added(layer, x, dropout))
         f = op_add(tape, x, op_dropout(tape, f, layer->settings.dropout, dropout));
-    return layer->settings.pre_norm ? f : layer_norm(tape, norm, f);
+    return layer->settings.pre_norm ? f : layer_norm(tape, norm, tape_passing(f));
 }
 
 Tensor *(block)(Tape *tape, const Block *layer, Tensor *x, BlockView view)
 {
     Tensor *in = before(tape, layer, &layer->self_norm, x);
     Tensor *f = attend(tape, &layer->self, in, in, view.mask, view.turns, view.weights, added(layer, x, view.dropout));
-    x = after(tape, layer, &layer->self_norm, x, f, view.dropout);
+    x = tape_passing(after(tape, layer, &layer->self_norm, x, f, view.dropout));
     if (layer->settings.cross) {
         in = before(tape, layer, &layer->cross_norm, x);
         f = attend(tape, &layer->cross, in, view.memory, view.memory_mask, NULL, view.cross_weights,
                    added(layer, x, view.dropout));
-        x = after(tape, layer, &layer->cross_norm, x, f, view.dropout);
+        x = tape_passing(after(tape, layer, &layer->cross_norm, x, f, view.dropout));
     }
     in = before(tape, layer, &layer->feed_norm, x);
     f = op_feed_forward(tape, in, layer->inner.weight, layer->inner.bias, layer->outer.weight, layer->outer.bias,

@@ -50,6 +50,26 @@ START_TEST(after_a_rewind_the_same_memory_comes_again)
 }
 END_TEST
 
+START_TEST(what_came_after_a_mark_comes_again)
+{
+    Arena *arena = arena_new();
+    unsigned char *kept = arena_get(arena, 1000);
+    memset(kept, 7, 1000);
+    ArenaMark mark = arena_mark(arena);
+    size_t used = arena_used(arena);
+    void *small = arena_get(arena, 100), *large = arena_get(arena, 5000000);
+    for (int round = 0; round < 3; round++) {
+        arena_release(arena, mark);
+        ck_assert_uint_eq(arena_used(arena), used);
+        ck_assert_ptr_eq(arena_get(arena, 100), small);
+        ck_assert_ptr_eq(arena_get(arena, 5000000), large);
+    }
+    for (int i = 0; i < 1000; i++)
+        ck_assert(kept[i] == 7);
+    arena_free(arena);
+}
+END_TEST
+
 /* Blocks double, so that a gigabyte in small pieces is a handful of them. */
 START_TEST(there_are_few_blocks)
 {
@@ -92,6 +112,7 @@ int main(void)
     Suite *suite = suite_create("arena");
     test_add(suite, "memory_is_aligned_and_apart", memory_is_aligned_and_apart);
     test_add(suite, "after_a_rewind_the_same_memory_comes_again", after_a_rewind_the_same_memory_comes_again);
+    test_add(suite, "what_came_after_a_mark_comes_again", what_came_after_a_mark_comes_again);
     test_add(suite, "there_are_few_blocks", there_are_few_blocks);
 #ifdef DEBUG
     test_add(suite, "a_debug_build_spoils_what_was_taken_back", a_debug_build_spoils_what_was_taken_back);

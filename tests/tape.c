@@ -83,6 +83,43 @@ START_TEST(gradient_of_an_input)
 }
 END_TEST
 
+/* Of equal shapes, so that the gradients of passing tensors use the same memory. */
+static Tensor *chain(Tape *tape, Tensor *x, bool passing)
+{
+    for (int i = 0; i < 5; i++) {
+        Tensor *y = op_tanh(tape, x);
+        Tensor *z = op_multiply(tape, op_add(tape, y, x), y); /* y is used twice, x three times */
+        if (passing) {
+            tape_passing(y);
+            tape_passing(z);
+        }
+        x = z;
+    }
+    return op_sum(tape, x);
+}
+
+START_TEST(a_passing_gradient_is_used_and_gone)
+{
+    Tape *tape = tape_new(1);
+    real data[] = {(real)0.3, (real)-1.2, (real)2.5};
+    real gradient[2][3];
+    for (int passing = 0; passing < 2; passing++) {
+        tape_rewind(tape);
+        Tensor *x = tape_variable(tape, "x", SHAPE(3), data);
+        Tensor *loss = chain(tape, x, passing);
+        Tensor *aside = tape_passing(op_scale(tape, x, 2)); /* the loss does not depend on it */
+        for (int times = 0; times < 3; times++) {
+            tape_backward(tape, loss);
+            ck_assert(times == 0 || memcmp(gradient[passing], x->grad, sizeof data) == 0);
+            memcpy(gradient[passing], x->grad, sizeof data);
+        }
+        ck_assert(loss->grad && !aside->grad && gradient[passing][0] != 0);
+    }
+    ck_assert_mem_eq(gradient[0], gradient[1], sizeof data);
+    tape_free(tape);
+}
+END_TEST
+
 START_TEST(zeros_where_no_data_is_given)
 {
     Tape *tape = tape_new(1);
@@ -312,6 +349,7 @@ int main(void)
     test_add(suite, "backward_twice_gives_the_same_bytes", backward_twice_gives_the_same_bytes);
     test_add(suite, "a_parameter_used_many_times", a_parameter_used_many_times);
     test_add(suite, "gradient_of_an_input", gradient_of_an_input);
+    test_add(suite, "a_passing_gradient_is_used_and_gone", a_passing_gradient_is_used_and_gone);
     test_add(suite, "zeros_where_no_data_is_given", zeros_where_no_data_is_given);
     test_add(suite, "nothing_is_recorded_in_vain", nothing_is_recorded_in_vain);
     test_add(suite, "after_the_first_step_no_memory_is_asked_for", after_the_first_step_no_memory_is_asked_for);
