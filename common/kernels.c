@@ -566,3 +566,73 @@ void kernel_put_rows(int rows, int n, real a, const real *x, real *y, bool add)
     if (rows == 0 && !add)
         memset(y + j, 0, (n - j) * sizeof(real));
 }
+
+/* ---- softmax ------------------------------------------------------------------- */
+
+static inline Vector smaller(Vector a, Vector b)
+{
+    for (int i = 0; i < (int)WIDTH; i++)
+        a[i] = a[i] < b[i] ? a[i] : b[i];
+    return a;
+}
+
+/* 8 against 8, then 4 against 4 ... */
+static real largest_lane(const Vector most[LANE_VECTORS])
+{
+    typedef real Four __attribute__((vector_size(4 * sizeof(real))));
+    Eight low, high;
+    memcpy(&low, most, sizeof low);
+    memcpy(&high, (const char *)most + sizeof low, sizeof high);
+    for (int i = 0; i < 8; i++)
+        low[i] = high[i] > low[i] ? high[i] : low[i];
+    Four four = __builtin_shufflevector(low, low, 0, 1, 2, 3), rest = __builtin_shufflevector(low, low, 4, 5, 6, 7);
+    for (int i = 0; i < 4; i++)
+        four[i] = rest[i] > four[i] ? rest[i] : four[i];
+    real even = four[2] > four[0] ? four[2] : four[0], odd = four[3] > four[1] ? four[3] : four[1];
+    return odd > even ? odd : even;
+}
+
+/* e^(p - LARGEST) for 16 elements, 0 where p is -REAL_MAX: that is not passed to exp, whose
+ * result below the smallest normal number takes a processor long. */
+static inline void exp_of_lanes(real largest, real *p)
+{
+    for (int i = 0; i < LANES; i++) {
+        bool forbidden = p[i] <= -REAL_MAX;
+        real e = m_exp_negative(forbidden ? 0 : p[i] - largest);
+        p[i] = forbidden ? 0 : e;
+    }
+}
+
+void kernel_softmax(int n, real scale, const real *ceiling, real *p)
+{
+    Vector most[LANE_VECTORS], sum[LANE_VECTORS] = {{0}};
+    for (int v = 0; v < (int)LANE_VECTORS; v++)
+        most[v] = broadcast(-REAL_MAX);
+    for (int i = 0; i < n; i += LANES)
+        for (int v = 0; v < (int)LANE_VECTORS; v++) {
+            real *at = p + i + v * WIDTH;
+            Vector x = smaller(broadcast(scale) * load(at), load(ceiling + i + v * WIDTH));
+            store(at, x);
+            most[v] = larger(x, most[v]);
+        }
+    real largest = largest_lane(most);
+    for (int i = 0; i < n; i += LANES) {
+        exp_of_lanes(largest, p + i);
+        for (int v = 0; v < (int)LANE_VECTORS; v++)
+            sum[v] += load(p + i + v * WIDTH);
+    }
+    Vector all = broadcast(add_lanes(sum));
+    for (int i = 0; i < n; i += WIDTH)
+        store(p + i, load(p + i) / all);
+}
+
+void kernel_softmax_backward(int n, real scale, const real *p, real *dp)
+{
+    Vector sum[LANE_VECTORS] = {{0}};
+    for (int i = 0; i < n; i += LANES)
+        for (int v = 0; v < (int)LANE_VECTORS; v++)
+            sum[v] = multiply_add(load(p + i + v * WIDTH), load(dp + i + v * WIDTH), sum[v]);
+    Vector dot = broadcast(add_lanes(sum)), factor = broadcast(scale);
+    for (int i = 0; i < n; i += WIDTH)
+        store(dp + i, factor * (load(p + i) * (load(dp + i) - dot)));
+}

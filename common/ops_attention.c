@@ -23,9 +23,9 @@ typedef struct {
     int batch, heads, from, at, d_k, d_v; /* B, h, T, S; widths of one head */
     int at_whole;                         /* S rounded up to whole vectors: a row of P in memory */
     real scale;
-    const real *mask; /* [..., T, S] or NULL */
-    int mask_rows;
-    int *seen; /* for each row of the mask, the keys up to the last one allowed */
+    int mask_rows;  /* rows of the mask, one after the other for all queries; without a mask one for all */
+    int *seen;      /* for each of them, the keys up to the last one allowed */
+    real *ceiling;  /* and what scores may be [mask_rows, at_whole]: anything, or minus infinity where forbidden */
     int parts; /* how many threads share the heads */
     real *space;
     size_t space_each;
@@ -66,35 +66,11 @@ static int mask_row(const Heads *a, int head, int t)
 static int keys_seen(const Heads *a, int head, int t, int rows)
 {
     int most = 0;
-    for (int i = 0; i < rows && a->mask; i++) {
+    for (int i = 0; i < rows; i++) {
         int seen = a->seen[mask_row(a, head, t + i)];
         most = seen > most ? seen : most;
     }
-    return a->mask ? most : a->at;
-}
-
-/* One row of P from one row of scores, in place: scaled, and softmax over the N
- * elements that MASK (or NULL: all) allows.  The others get 0, those up to the
- * next whole vector too: ragged loops would take longer.  They are not passed to
- * exp as minus infinity, whose result below the smallest normal number takes a
- * processor long. */
-static void weights_row(real scale, int n, const real *mask, real *p)
-{
-    int whole = whole_vectors(n);
-    for (int i = 0; i < whole; i++)
-        p[i] = i < n ? scale * p[i] : -REAL_MAX;
-    for (int i = 0; mask && i < n; i++)
-        p[i] = mask[i] != 0 ? p[i] : -REAL_MAX;
-    real largest = kernel_max(p, whole);
-    for (int i = 0; i < whole; i++)
-        p[i] = p[i] <= -REAL_MAX ? 1 : p[i] - largest; /* of those that are allowed none is above 0 */
-    for (int i = 0; i < whole; i++) {
-        real e = m_exp_negative(p[i]);
-        p[i] = p[i] > 0 ? 0 : e;
-    }
-    real sum = kernel_sum(p, whole);
-    for (int i = 0; i < whole; i++)
-        p[i] /= sum;
+    return most;
 }
 
 /* K^T or V^T of one head, with zeros beyond the last key. */
@@ -115,11 +91,11 @@ static void weights(const Heads *a, int head, int t, int rows, int n, const Spac
                   false, 1);
     for (int i = 0; i < rows; i++) {
         real *p = space->p + (size_t)i * a->at_whole;
-        int row = a->mask ? mask_row(a, head, t + i) : 0, seen = a->mask ? a->seen[row] : a->at;
+        int row = mask_row(a, head, t + i), seen = whole_vectors(a->seen[row]);
         if (seen > 0) /* else nothing is allowed: all weights are 0 */
-            weights_row(a->scale, seen, a->mask ? a->mask + (size_t)row * a->at : NULL, p);
-        if (whole_vectors(seen) < n)
-            memset(p + whole_vectors(seen), 0, (n - whole_vectors(seen)) * sizeof(real));
+            kernel_softmax(seen, a->scale, a->ceiling + (size_t)row * a->at_whole, p);
+        if (seen < n)
+            memset(p + seen, 0, (n - seen) * sizeof(real));
     }
 }
 
@@ -141,10 +117,8 @@ static void forward_head(const Heads *a, int head, const Space *space)
 static void scores_backward(const Heads *a, int rows, int n, const Space *space)
 {
     for (int i = 0; i < rows; i++) {
-        const real *p = space->p + (size_t)i * a->at_whole;
-        real *dp = space->dp + (size_t)i * a->at_whole, dot = kernel_dot(p, dp, n);
-        for (int j = 0; j < n; j++)
-            dp[j] = a->scale * (p[j] * (dp[j] - dot));
+        size_t row = (size_t)i * a->at_whole;
+        kernel_softmax_backward(n, a->scale, space->p + row, space->dp + row);
     }
 }
 
@@ -216,15 +190,18 @@ static void attention_backward(Node *node)
     parallel_for(a->parts, a->parts, backward_part, a);
 }
 
-/* For each row of the mask, where its last allowed key is. */
-static void find_seen(Heads *a, const Tensor *mask, Arena *arena)
+/* What each row of MASK (or NULL) allows, in whole vectors: ragged loops would take longer. */
+static void read_mask(Heads *a, const Tensor *mask, Arena *arena)
 {
-    a->mask = mask->data;
-    a->mask_rows = (int)(mask->size / (size_t)a->at);
+    a->mask_rows = mask ? (int)(mask->size / (size_t)a->at) : 1;
     a->seen = arena_get(arena, a->mask_rows * sizeof(int));
+    a->ceiling = arena_get(arena, (size_t)a->mask_rows * a->at_whole * sizeof(real));
     for (int row = 0; row < a->mask_rows; row++) {
+        real *ceiling = a->ceiling + (size_t)row * a->at_whole;
+        for (int s = 0; s < a->at_whole; s++)
+            ceiling[s] = s < a->at && (!mask || mask->data[(size_t)row * a->at + s] != 0) ? INFINITY : -REAL_MAX;
         int n = a->at;
-        while (n > 0 && mask->data[(size_t)row * a->at + n - 1] == 0)
+        while (n > 0 && ceiling[n - 1] < 0)
             n--;
         a->seen[row] = n;
     }
@@ -288,13 +265,12 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
                  .v = v,
                  .y = y};
     a->scale = 1 / m_sqrt((real)a->d_k);
-    if (mask) {
+    a->at_whole = whole_vectors(a->at);
+    if (mask)
         check_mask(tape, mask, a);
-        find_seen(a, mask, tape_arena(tape));
-    }
+    read_mask(a, mask, tape_arena(tape));
     bool small = (double)batch * heads * a->from * a->at < WORTH_SHARING;
     a->parts = small || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
-    a->at_whole = whole_vectors(a->at);
     a->space_each = (size_t)a->at_whole * (a->d_k + a->d_v + 2 * ROWS);
     Node *node = tape_add(tape, "op_attention", attention_backward, y, (Tensor *[]){q, k, v}, 3);
     if (node)

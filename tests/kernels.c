@@ -144,6 +144,36 @@ START_TEST(sums_are_sixteen_lanes)
 }
 END_TEST
 
+/* The same by the loops of the definition: exp where CEILING allows, in 16 lanes. */
+START_TEST(softmax_in_whole_vectors)
+{
+    Rng rng = rng_new(6, "kernels");
+    const real scale = (real)0.37;
+    for (int n = 16; n <= 96; n += 16)
+        for (int allowed = 1; allowed <= n; allowed += 3) {
+            real *p = random_numbers(&rng, (size_t)n), *dp = random_numbers(&rng, (size_t)n), ceiling[96], want[96];
+            real largest = -INFINITY;
+            for (int i = 0; i < n; i++) {
+                ceiling[i] = i < allowed && (i % 5 != 3) ? INFINITY : -REAL_MAX;
+                largest = ceiling[i] > 0 && scale * p[i] > largest ? scale * p[i] : largest;
+            }
+            for (int i = 0; i < n; i++)
+                want[i] = ceiling[i] > 0 ? m_exp(scale * p[i] - largest) : 0;
+            real sum = plain_lanes(want, NULL, n);
+            for (int i = 0; i < n; i++)
+                want[i] /= sum;
+            kernel_softmax(n, scale, ceiling, p);
+            ck_assert_mem_eq(p, want, n * sizeof(real));
+            real dot = plain_lanes(p, dp, n);
+            for (int i = 0; i < n; i++)
+                want[i] = scale * (p[i] * (dp[i] - dot));
+            kernel_softmax_backward(n, scale, p, dp);
+            ck_assert_mem_eq(dp, want, n * sizeof(real));
+            free(p), free(dp);
+        }
+}
+END_TEST
+
 START_TEST(largest_element)
 {
     Rng rng = rng_new(5, "kernels");
@@ -259,6 +289,7 @@ int main(void)
     test_add(suite, "sums_are_sixteen_lanes", sums_are_sixteen_lanes);
     test_add(suite, "largest_element", largest_element);
     test_add(suite, "axpy", axpy);
+    test_add(suite, "softmax_in_whole_vectors", softmax_in_whole_vectors);
     test_add(suite, "squares_are_summed_in_double", squares_are_summed_in_double);
 #ifdef __GLIBC__
     test_add(suite, "threads_leave_no_memory_behind", threads_leave_no_memory_behind);
