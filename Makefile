@@ -129,8 +129,9 @@ valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-51
 	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite" quick-labs
 
 FAULT_STEP ?= 11
-faults: $(LABS:%=$(BUILD)/faults/%) ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)
-	@FAULT_STEP=$(FAULT_STEP) sh tests/inject/labs.sh $^
+faults: $(LABS:%=$(BUILD)/faults/%) all ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)
+	@FAULT_STEP=$(FAULT_STEP) sh tests/inject/labs.sh $(filter-out all,$^)
+	@sh tests/inject/environment.sh $(LABS:%=$(BUILD)/labs/%)
 
 # Which lines and branches of common/ the suites of the library reach, in float.
 coverage: ## lines and branches of common/ that the library's tests reach (gcov); 95 and 85 % are wanted
@@ -158,7 +159,6 @@ fuzz: ## coverage-guided fuzzing of what reads a user's bytes (clang), FUZZ_SECO
 # A fuzzer links what it needs of the lab whose reader it is of.
 lab_of_vectors   = 02_word2vec
 lab_of_sentence  = 04_lstm_gates
-lab_of_translate = 05_seq2seq_attention
 lab_of_qkv       = 06_self_attention
 lab_of_series    = 09_sequence_modeling
 lab_of_prompt    = 10_in_context
