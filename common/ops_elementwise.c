@@ -287,12 +287,18 @@ Tensor *(op_log)(Tape *tape, Tensor *x)
 
 /* ---- y = x keep / (1 - p) ---- */
 
+/* 64 random bits decide about two elements, 32 about each. */
 static void dropout_forward(size_t n, real p, Rng *rng, const real *x, real *keep, real *y)
 {
+    const uint64_t below = (uint64_t)((double)p * 0x1p32);
+    const real scale = 1 / (1 - p);
+    uint64_t bits = 0;
     for (size_t i = 0; i < n; i++) {
-        keep[i] = rng_chance(rng, p) ? 0 : 1 / (1 - p);
-        y[i] = x[i] * keep[i];
+        bits = i % 2 ? bits >> 32 : rng_bits(rng);
+        keep[i] = (bits & 0xffffffff) < below ? 0 : scale;
     }
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * keep[i];
 }
 
 static void dropout_backward(Node *node)

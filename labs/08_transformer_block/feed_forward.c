@@ -253,7 +253,7 @@ static void width(Lab *lab, const Nets *all, Figure *figure)
     }
     claim(lab->claims, (Claim){.id = "four-times-as-wide",
                                .source = "Vaswani 2017, section 3.3: d_ff = 4 d",
-                               .statement = "4 d leaves less error than d (ReLU: share that is left)",
+                               .statement = "4 d leaves at most nine tenths of d's error (ReLU: share that is left)",
                                .measured = all->by_width[0][3] / all->by_width[0][1],
                                .test = AT_MOST,
                                .bound = 0.9});

@@ -38,8 +38,7 @@ static void begin(Lab *lab, void *state)
     self->pairs = lab_choose(lab, 10000, 3000);
     self->longest = lab_choose(lab, 25, 12);
     self->sentences = lab_choose(lab, 100, 50);
-    self->recurrent_steps = lab_choose(lab, 1600, 200);
-    self->transformer_steps = lab_choose(lab, 4000, 450);
+    self->training_time = lab_choose(lab, 10500, 350);
     sentence_check(self->sentence);
     int words[TRANSLATION_ENGLISH];
     if (self->translate)

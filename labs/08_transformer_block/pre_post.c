@@ -295,10 +295,9 @@ static void claim_sizes(Lab *lab, const Starts *all)
 
 static void claim_gradients(Lab *lab, const Starts *all)
 {
-    double least = INFINITY, low = INFINITY, high = 0;
+    double low = INFINITY, high = 0;
     for (int i = 0; i < DEPTHS; i++) {
         double product = last(all, PAPER, PRE, i) * sqrt(all->mean[PAPER].size[PRE][i][depths[i] - 1]);
-        least = fmin(least, last(all, PAPER, POST, i) / last(all, PAPER, POST, 0));
         low = fmin(low, product);
         high = fmax(high, product);
     }
@@ -307,10 +306,10 @@ static void claim_gradients(Lab *lab, const Starts *all)
         (Claim){.id = "post-norm-gradient",
                 .source = "Xiong 2020, theorem 1",
                 .statement =
-                    "Post-Norm: the last FFN's gradient does not fall with depth (least of all depths, over 2 layers)",
-                .measured = least,
+                    "Post-Norm: the last FFN's gradient does not fall with depth by more than a tenth (24 layers over 2)",
+                .measured = last(all, PAPER, POST, SHOWN) / last(all, PAPER, POST, 0),
                 .test = AT_LEAST,
-                .bound = 0.8});
+                .bound = 0.9});
     claim(lab->claims, (Claim){.id = "pre-norm-gradient",
                                .source = "Xiong 2020, theorem 1",
                                .statement = "Pre-Norm: it falls (24 layers over 2)",
@@ -351,14 +350,14 @@ static void claim_gradients(Lab *lab, const Starts *all)
     const double *post = all->mean[PAPER].gradient[POST][SHOWN], *pre = all->mean[PAPER].gradient[PRE][SHOWN];
     claim(lab->claims, (Claim){.id = "post-norm-by-layer",
                                .source = "Xiong 2020, figure 3: Post-Norm's is large near the output",
-                               .statement = "by layer, at depth 24: Post-Norm's last gradient is no smaller than its "
-                                            "first by half (last over first)",
+                               .statement = "by layer, at depth 24: Post-Norm's last gradient is at least half of "
+                                            "its first (last over first)",
                                .measured = post[depths[SHOWN] - 1] / post[0],
                                .test = AT_LEAST,
                                .bound = 0.5});
     claim(lab->claims, (Claim){.id = "pre-norm-by-layer",
                                .source = "measured: only the last layers' gradients are divided by the whole ||x||",
-                               .statement = "Pre-Norm's last is a fraction of its first (last over first)",
+                               .statement = "Pre-Norm's last is at most half of its first (last over first)",
                                .measured = pre[depths[SHOWN] - 1] / pre[0],
                                .test = AT_MOST,
                                .bound = 0.5});

@@ -1,22 +1,26 @@
-/* recurrent_translator.c: GRUs with attention. */
+/* recurrent_translator.c: GRUs with attention, as in lab 05. */
 #include "recurrent_translator.h"
 
 #include <stdlib.h>
 
+#include "measure.h"
 #include "memory.h"
 
 RecurrentTranslator recurrent_translator_new(RecurrentSettings s, Rng *rng)
 {
     RecurrentTranslator t = {.settings = s, .parameters = parameters_new()};
-    t.source = parameter_normal(t.parameters, "source", SHAPE(s.source_words, s.embedding), 1, rng);
-    t.target = parameter_normal(t.parameters, "target", SHAPE(s.target_words, s.embedding), 1, rng);
-    t.forward = recurrent_new(t.parameters, "forward", CELL_GRU, s.embedding, s.hidden / 2, rng);
-    t.backward = recurrent_new(t.parameters, "backward", CELL_GRU, s.embedding, s.hidden / 2, rng);
-    t.start = linear_new(t.parameters, "start", s.hidden / 2, s.hidden, rng);
-    t.score = parameter_glorot(t.parameters, "score", SHAPE(s.hidden, s.hidden), rng);
-    t.decoder = recurrent_new(t.parameters, "decoder", CELL_GRU, s.embedding + s.hidden, s.hidden, rng);
-    t.inner = linear_new(t.parameters, "inner", s.embedding + 2 * s.hidden, s.hidden, rng);
-    t.answer = linear_new(t.parameters, "answer", s.hidden, s.target_words, rng);
+    int e = s.embedding, h = s.hidden;
+    t.source = parameter_normal(t.parameters, "source", SHAPE(s.source_words, e), (real)0.3, rng);
+    t.target = parameter_normal(t.parameters, "target", SHAPE(s.target_words, e), (real)0.3, rng);
+    t.forward = recurrent_new(t.parameters, "forward", CELL_GRU, e, h / 2, rng);
+    t.backward = recurrent_new(t.parameters, "backward", CELL_GRU, e, h / 2, rng);
+    t.start = linear_new(t.parameters, "start", h, h, rng);
+    t.summary = linear_new(t.parameters, "summary", h, 3 * h, rng);
+    t.decoder = recurrent_new(t.parameters, "decoder", CELL_GRU, e, h, rng);
+    t.read_state = linear_new(t.parameters, "read_state", h, h, rng);
+    t.read_context = linear_new(t.parameters, "read_context", h, h, rng);
+    t.answer = linear_new(t.parameters, "answer", h, s.target_words, rng);
+    t.score = parameter_glorot(t.parameters, "score", SHAPE(h, h), rng);
     return t;
 }
 
@@ -27,62 +31,62 @@ void recurrent_translator_free(RecurrentTranslator *translator)
 
 /* What the decoder looks at and starts from. */
 typedef struct {
-    Tensor *annotations; /* [B, S, H] */
-    Tensor *keys;        /* annotations W_a^T: [B, S, H] */
-    Tensor *mask;        /* [B, 1, S] */
-    Tensor *state;       /* [B, H] */
+    Tensor *annotations; /* h_j = [forward_j; backward_j]: [B, S, H] */
+    Tensor *keys;        /* W h_j: [B, S, H] */
+    Tensor *last;        /* the last state [B, H] */
+    Tensor *start;       /* of the decoder: [B, H] */
+    const int *lengths;
 } Encoded;
+
+/* State T of [T, B, H / 2] as [B, H / 2]. */
+static Tensor *state_at(Tape *tape, Tensor *states, int t)
+{
+    return op_reshape(tape, op_slice(tape, states, 0, t, t + 1), SHAPE(states->shape.dim[1], states->shape.dim[2]));
+}
 
 static Encoded encode(Tape *tape, const RecurrentTranslator *t, const TranslationBatch *batch)
 {
-    int b = batch->size, s = batch->source_steps, half = t->settings.hidden / 2;
-    Tensor *words = op_embedding(tape, t->source, batch->source, SHAPE(s, b)); /* [S, B, E] */
+    int s = batch->source_steps;
+    Tensor *x = op_embedding(tape, t->source, batch->source, SHAPE(s, batch->size)); /* [S, B, E] */
     Tensor *states[2] = {
-        recurrent(tape, &t->forward, words, NULL, (Sequence){.lengths = batch->source_lengths}),
-        recurrent(tape, &t->backward, words, NULL, (Sequence){.lengths = batch->source_lengths, .reverse = true})};
-    Tensor *last = op_reshape(tape, op_slice(tape, states[1], 0, 0, 1), SHAPE(b, half)); /* it has read everything */
-    Encoded encoded = {.annotations = op_transpose(tape, op_concat(tape, states, 2, 2), 0, 1)};
+        recurrent(tape, &t->forward, x, NULL, (Sequence){.lengths = batch->source_lengths}),
+        recurrent(tape, &t->backward, x, NULL, (Sequence){.lengths = batch->source_lengths, .reverse = true})};
+    Tensor *last[2] = {state_at(tape, states[0], s - 1), state_at(tape, states[1], 0)};
+    Encoded encoded = {.last = op_concat(tape, last, 2, 1), .lengths = batch->source_lengths};
+    encoded.start = op_tanh(tape, linear(tape, &t->start, encoded.last));
+    encoded.annotations = op_transpose(tape, op_concat(tape, states, 2, 2), 0, 1);
     encoded.keys = op_matmul(tape, encoded.annotations, t->score);
-    encoded.mask = mask_padding(tape, batch->source_lengths, b, 1, 1, s, false);
-    encoded.mask = op_reshape(tape, encoded.mask, SHAPE(b, 1, s));
-    encoded.state = op_tanh(tape, linear(tape, &t->start, last));
     return encoded;
 }
 
-/* One word: c = softmax(s^T W_a h) h,  s' = GRU(s, [word; c]) */
-static void step(Tape *tape, const RecurrentTranslator *t, const Encoded *encoded, Tensor *word, Tensor **state,
-                 Tensor **context)
+/* From START on, WORDS [T, B] in, all states out [T, B, H]. */
+static Tensor *decode(Tape *tape, const RecurrentTranslator *t, const Encoded *encoded, Tensor *start,
+                      const int *words, int steps)
 {
-    int b = word->shape.dim[0], h = t->settings.hidden, e = t->settings.embedding;
-    Tensor *query = op_reshape(tape, *state, SHAPE(b, 1, h));
-    Tensor *weights = op_softmax(tape, op_batched_matmul_transposed(tape, query, encoded->keys), encoded->mask);
-    *context = op_reshape(tape, op_batched_matmul(tape, weights, encoded->annotations), SHAPE(b, h));
-    Tensor *parts[2] = {word, *context};
-    Tensor *in = op_reshape(tape, op_concat(tape, parts, 2, 1), SHAPE(1, b, e + h));
-    *state = op_reshape(tape, recurrent(tape, &t->decoder, in, *state, (Sequence){0}), SHAPE(b, h));
+    const Recurrent *cell = &t->decoder;
+    Tensor *y = op_embedding(tape, t->target, words, SHAPE(steps, start->shape.dim[0])); /* [T, B, E] */
+    Tensor *inputs = op_linear(tape, y, cell->input_weight, cell->bias, NULL);           /* [T, B, 3H] */
+    inputs = op_add(tape, inputs, linear(tape, &t->summary, encoded->last));
+    return op_gru(tape, inputs, cell->weight, cell->recurrent_bias, start, (Sequence){0});
 }
 
-/* Rows of [state; context; word] to logits. */
-static Tensor *say(Tape *tape, const RecurrentTranslator *t, Tensor *state, Tensor *context, Tensor *word)
+/* a_t = softmax(s_t . W h_j)   c_t = sum_j a_tj h_j   logits = W_o tanh(W_s s_t + W_c c_t + b) */
+static Tensor *say(Tape *tape, const RecurrentTranslator *t, const Encoded *encoded, Tensor *states)
 {
-    Tensor *parts[3] = {state, context, word};
-    Tensor *inner = linear(tape, &t->inner, op_concat(tape, parts, 3, state->shape.rank - 1));
-    return linear(tape, &t->answer, op_tanh(tape, inner));
+    int steps = states->shape.dim[0], batch = states->shape.dim[1], s = encoded->keys->shape.dim[1];
+    Tensor *query = op_transpose(tape, states, 0, 1); /* [B, T, H] */
+    Tensor *mask = op_reshape(tape, mask_padding(tape, encoded->lengths, batch, 1, steps, s, false),
+                              SHAPE(batch, steps, s));
+    Tensor *weights = op_softmax(tape, op_batched_matmul_transposed(tape, query, encoded->keys), mask);
+    Tensor *context = op_transpose(tape, op_batched_matmul(tape, weights, encoded->annotations), 0, 1);
+    Tensor *read = op_add(tape, linear(tape, &t->read_state, states), linear(tape, &t->read_context, context));
+    return linear(tape, &t->answer, op_tanh(tape, read)); /* [T, B, words] */
 }
 
 Tensor *recurrent_translator_read(Tape *tape, const RecurrentTranslator *t, const TranslationBatch *batch)
 {
-    int b = batch->size, steps = batch->target_steps;
-    Tensor *states[TRANSLATION_FRENCH + 1], *contexts[TRANSLATION_FRENCH + 1], *words[TRANSLATION_FRENCH + 1];
     Encoded encoded = encode(tape, t, batch);
-    Tensor *state = encoded.state;
-    for (int i = 0; i < steps; i++) {
-        words[i] = op_embedding(tape, t->target, batch->target_in + i * b, SHAPE(b));
-        step(tape, t, &encoded, words[i], &state, &contexts[i]);
-        states[i] = state;
-    }
-    return say(tape, t, op_concat(tape, states, steps, 0), op_concat(tape, contexts, steps, 0),
-               op_concat(tape, words, steps, 0)); /* [T B, words] */
+    return say(tape, t, &encoded, decode(tape, t, &encoded, encoded.start, batch->target_in, batch->target_steps));
 }
 
 void recurrent_translator_greedy(Tape *tape, const RecurrentTranslator *t, const TranslationBatch *batch, int most,
@@ -93,25 +97,21 @@ void recurrent_translator_greedy(Tape *tape, const RecurrentTranslator *t, const
     tape_record(tape, false);
     tape_rewind(tape);
     Encoded encoded = encode(tape, t, batch);
-    Tensor *state = encoded.state, *context;
+    Tensor *state = encoded.start;
     for (int r = 0; r < b; r++)
         last[r] = TRANSLATION_SOS;
     for (int i = 0; i < b * most; i++)
         out[i] = TRANSLATION_PAD;
     for (int i = 0; i < most && open > 0; i++) {
-        Tensor *word = op_embedding(tape, t->target, last, SHAPE(b));
-        step(tape, t, &encoded, word, &state, &context);
-        const real *row = say(tape, t, state, context, word)->data;
+        Tensor *states = decode(tape, t, &encoded, state, last, 1); /* [1, B, H] */
+        const real *row = say(tape, t, &encoded, states)->data;
+        state = op_reshape(tape, states, SHAPE(b, t->settings.hidden));
         for (int r = 0; r < b; r++, row += words) {
-            int best = 0;
-            for (int w = 1; w < words; w++)
-                best = row[w] > row[best] ? w : best;
-            if (last[r] == TRANSLATION_EOS || last[r] == TRANSLATION_PAD)
-                best = TRANSLATION_PAD;
-            open -= best == TRANSLATION_EOS;
-            last[r] = best;
-            if (best != TRANSLATION_EOS)
-                out[r * most + i] = best;
+            bool ended = last[r] == TRANSLATION_EOS || last[r] == TRANSLATION_PAD;
+            last[r] = ended ? TRANSLATION_PAD : argmax(row, words);
+            open -= last[r] == TRANSLATION_EOS;
+            if (last[r] != TRANSLATION_EOS)
+                out[r * most + i] = last[r];
         }
     }
     free(last);

@@ -1,6 +1,10 @@
-/* recurrent_translator.h: what the Transformer is compared with: lab 05's kind of
- * encoder-decoder, GRUs with attention (Bahdanau 2015, appendix A, with the
- * "general" score of Luong 2015, eq. 8). */
+/* recurrent_translator.h: what the Transformer is compared with: lab 05's best
+ * model, GRUs with attention by the "general" score (Luong 2015, section 3.1).
+ * Lab 05 takes it apart; tests/lab_08_transformer_block.c shows that this is the
+ * same model, to the bit.
+ *
+ * Shapes: B sentences, S English words, T French ones, E the width of a word's
+ * vector, H of a state.  Time stands first: [S, B, E]. */
 #ifndef RECURRENT_TRANSLATOR_H
 #define RECURRENT_TRANSLATOR_H
 
@@ -13,9 +17,10 @@ typedef struct {
 typedef struct {
     RecurrentSettings settings;
     Parameters *parameters;
-    Tensor *source, *target, *score; /* embeddings; W_a [H, H] */
+    Tensor *source, *target, *score; /* embeddings; W [H, H] */
     Recurrent forward, backward, decoder;
-    Linear start, inner, answer;
+    Linear start, summary; /* last state of the encoder -> first of the decoder; -> what each of its steps is given */
+    Linear read_state, read_context, answer;
 } RecurrentTranslator;
 RecurrentTranslator recurrent_translator_new(RecurrentSettings settings, Rng *rng);
 void recurrent_translator_free(RecurrentTranslator *translator);

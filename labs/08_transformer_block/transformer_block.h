@@ -23,7 +23,7 @@ typedef struct {
     int runs, train_steps;      /* step 5: models of each kind, steps */
     int pairs, longest;         /* step 6: the corpus, */
     int sentences;              /* of each quarter of lengths that are tested (twice as many of the longest), */
-    int recurrent_steps, transformer_steps;
+    int training_time;          /* and how long each translator is trained, in milliseconds of cost (translators.c) */
     Translation *corpus; /* step 6 */
 } TransformerBlock;
 

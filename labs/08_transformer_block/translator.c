@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maths.h"
+#include "measure.h"
 #include "memory.h"
+
+/* Standard deviation of a word vector at the start; the sinusoids' is 0.7. */
+#define WORD_SD ((real)0.6)
 
 Translator translator_new(TranslatorSettings settings, Rng *rng)
 {
@@ -17,8 +20,8 @@ Translator translator_new(TranslatorSettings settings, Rng *rng)
                            .feed_forward = settings.feed_forward,
                            .pre_norm = true,
                            .dropout = settings.dropout};
-    t.source = parameter_normal(t.parameters, "source", SHAPE(settings.source_words, settings.d), (real)0.3, rng);
-    t.target = parameter_normal(t.parameters, "target", SHAPE(settings.target_words, settings.d), (real)0.3, rng);
+    t.source = parameter_normal(t.parameters, "source", SHAPE(settings.source_words, settings.d), WORD_SD, rng);
+    t.target = parameter_normal(t.parameters, "target", SHAPE(settings.target_words, settings.d), WORD_SD, rng);
     for (int l = 0; l < settings.blocks; l++) {
         snprintf(name, sizeof name, "encoder %d", l + 1);
         block.cross = false;
@@ -46,7 +49,18 @@ static Tensor *placed(Tape *tape, Tensor *embedding, const int *ids, int batch, 
     Tensor *positions = tape_input(tape, "positions", SHAPE(length, d), NULL);
     positions_sinusoidal(positions->data, length, d);
     Tensor *x = op_add(tape, op_embedding(tape, embedding, ids, SHAPE(batch, length)), positions);
-    return dropout && t->settings.dropout > 0 ? op_dropout(tape, x, t->settings.dropout, dropout) : x;
+    return dropout && t->settings.word_dropout > 0 ? op_dropout(tape, x, t->settings.word_dropout, dropout) : x;
+}
+
+/* The angles of rotary positions, or NULL. */
+static Tensor *turns(Tape *tape, const Translator *t, int length)
+{
+    if (!t->settings.rotary)
+        return NULL;
+    int width = t->settings.d / t->settings.heads;
+    Tensor *table = tape_input(tape, "turns", SHAPE(length, width), NULL);
+    positions_sinusoidal(table->data, length, width);
+    return table;
 }
 
 Tensor *translator_encode(Tape *tape, const Translator *t, Source source, Rng *dropout, Tensor **weights)
@@ -54,8 +68,10 @@ Tensor *translator_encode(Tape *tape, const Translator *t, Source source, Rng *d
     Tensor *x = placed(tape, t->source, source.ids, source.batch, source.length, t, dropout);
     Tensor *mask =
         mask_padding(tape, source.lengths, source.batch, t->settings.heads, source.length, source.length, false);
+    BlockView view = {
+        .mask = mask, .turns = turns(tape, t, source.length), .dropout = dropout, .weights = weights};
     for (int l = 0; l < t->settings.blocks; l++)
-        x = block(tape, &t->encoder[l], x, (BlockView){.mask = mask, .dropout = dropout, .weights = weights});
+        x = block(tape, &t->encoder[l], x, view);
     return layer_norm(tape, &t->encoded, x);
 }
 
@@ -64,6 +80,7 @@ Tensor *translator_decode(Tape *tape, const Translator *t, Tensor *memory, Sourc
 {
     Tensor *x = placed(tape, t->target, ids, source.batch, length, t, dropout);
     BlockView view = {.mask = mask_causal(tape, length), /* no word sees what comes after it */
+                      .turns = turns(tape, t, length),
                       .memory = memory,
                       .memory_mask = mask_padding(tape, source.lengths, source.batch, t->settings.heads, length,
                                                   source.length, false),
@@ -100,9 +117,7 @@ void translator_greedy(Tape *tape, const Translator *t, Source source, int first
         const real *logits = translator_decode(tape, t, memory, source, packed, length, NULL, NULL, NULL)->data;
         for (int b = 0; b < source.batch; b++) {
             const real *row = logits + ((size_t)b * (size_t)length + (size_t)step) * (size_t)words;
-            int best = 0, *now = prefix + b * (most + 1);
-            for (int w = 1; w < words; w++)
-                best = row[w] > row[best] ? w : best;
+            int best = argmax(row, words), *now = prefix + b * (most + 1);
             bool ended = step > 0 && (now[step] == last || now[step] == pad);
             now[length] = ended ? pad : best;
             if (!ended && best == last)

@@ -8,7 +8,9 @@ enum { MOST_BLOCKS = 4 };
 typedef struct {
     int source_words, target_words; /* sizes of the two vocabularies */
     int d, heads, feed_forward, blocks;
-    real dropout;
+    bool rotary;       /* self-attention also turns queries and keys by their places (lab 07) */
+    real word_dropout; /* of words + positions */
+    real dropout;      /* behind every sublayer */
 } TranslatorSettings;
 typedef struct {
     TranslatorSettings settings;
