@@ -10,6 +10,7 @@
 #include "kernels.h"
 #include "maths.h"
 #include "parallel.h"
+#include "weight_gradient.h"
 
 static _Noreturn void die_shapes(Tape *tape, const char *operation, const Tensor *x, const Tensor *weight,
                                  const Tensor *bias)
@@ -39,31 +40,56 @@ static void check_plus(Tape *tape, const char *operation, const Tensor *plus, Sh
                    shape_text(plus->shape, a), shape_text(shape, b));
 }
 
-/* plus' += y' */
-static void plus_backward(const Tensor *y, Tensor *plus)
+static int at_most(int n, int most)
 {
-    Part part = plus ? gradient_part(plus) : (Part){0};
-    if (part.at)
-        kernel_put((int)y->size, 1, y->grad, part.at, part.add);
+    return n < most ? n : most;
+}
+
+static Strided packed(Arena *arena, int n, int k, Strided weight)
+{
+    return kernel_pack(n, k, weight, arena_get(arena, kernel_packed_size(n, k) * sizeof(real)));
+}
+
+static Part part_of(Tensor *tensor)
+{
+    return tensor ? gradient_part(tensor) : (Part){0};
 }
 
 /* ---- y = x W + b + plus:  x' += y' W^T    W' += x^T y'    b' += y' over the rows ---- */
 
+/* Where y' goes that needs no product, for ROWS rows from FIRST on: plus' += y'  b' += y' over the rows. */
+static void sums_backward(int first, int rows, int n, const real *dy, Part plus, Part *bias)
+{
+    const real *from = dy + (size_t)first * n;
+    if (plus.at)
+        kernel_put(rows * n, 1, from, plus.at + (size_t)first * n, plus.add);
+    if (bias->at)
+        kernel_put_rows(rows, n, 1, from, bias->at, bias->add);
+    bias->add = true;
+}
+
+/* Some rows at a time, whose y' stays in the second cache while all four read it. */
 static void linear_backward(Node *node)
 {
+    enum { TOGETHER = 256 };
     const Tensor *y = node->output;
-    Tensor *x = node->input[0], *w = node->input[1], *b = node->input[2];
-    int rows = tensor_rows(y), n = tensor_columns(y), k = tensor_columns(x), threads = tape_threads(node->tape);
-    plus_backward(y, node->input[3]);
-    Part db = gradient_part(b);
-    if (db.at)
-        kernel_put_rows(rows, n, 1, y->grad, db.at, db.add);
-    Part dx = gradient_part(x);
-    if (dx.at)
-        kernel_matmul(rows, k, n, strided(y->grad, n), strided_transposed(w->data, n), dx.at, k, dx.add, threads);
-    Part dw = gradient_part(w);
-    if (dw.at)
-        kernel_matmul(k, n, rows, strided_transposed(x->data, k), strided(y->grad, n), dw.at, n, dw.add, threads);
+    Tensor *x = node->input[0], *w = node->input[1], *plus = node->input[3];
+    int all = tensor_rows(y), n = tensor_columns(y), k = tensor_columns(x), threads = tape_threads(node->tape);
+    Part dplus = part_of(plus), db = gradient_part(node->input[2]), dx = gradient_part(x);
+    WeightGradient dw = weight_gradient(w, w == plus ? 0 : all, tape_arena(node->tape));
+    Strided turned = strided_transposed(w->data, n);
+    if (dx.at && all > TOGETHER)
+        turned = packed(tape_arena(node->tape), k, n, turned);
+    int each = w == x || w == plus ? all : TOGETHER * (threads > 1 ? threads : 1);
+    for (int first = 0; first == 0 || first < all; first += each) {
+        int rows = at_most(each, all - first);
+        const real *dy = y->grad + (size_t)first * n;
+        sums_backward(first, rows, n, y->grad, dplus, &db);
+        if (dx.at)
+            kernel_matmul(rows, k, n, strided(dy, n), turned, dx.at + (size_t)first * k, k, dx.add, threads);
+        weight_gradient_add(&dw, rows, x->data + (size_t)first * k, dy, threads);
+    }
+    weight_gradient_end(&dw);
 }
 
 Tensor *(op_linear)(Tape *tape, Tensor *x, Tensor *weight, Tensor *bias, Tensor *plus)
@@ -117,16 +143,6 @@ static void activate_backward(bool gelu, int n, const real *restrict a, real *re
     }
 }
 
-static Strided packed(Arena *arena, int n, int k, Strided weight)
-{
-    return kernel_pack(n, k, weight, arena_get(arena, kernel_packed_size(n, k) * sizeof(real)));
-}
-
-static int at_most(int n, int most)
-{
-    return n < most ? n : most;
-}
-
 /* Some of N rows, [first, last), for one of the threads: whole tiles, but for the last. */
 static void share(const FeedForward *f, int n, int part, int *first, int *last)
 {
@@ -169,18 +185,12 @@ static void feed_forward_part_backward(int part, void *context)
 }
 
 /* W2' += h^T y'    W1' += x^T a'    b1' += a', for the rows together. */
-static void feed_forward_weights_backward(const FeedForward *f)
+static void feed_forward_weights_backward(const FeedForward *f, WeightGradient *dw1, WeightGradient *dw2)
 {
     int rows = at_most(f->rows_together, f->rows - f->first), d = f->d, inner = f->inner, out = f->out;
     const real *x = f->in[0]->data + (size_t)f->first * d, *dy = f->dy + (size_t)f->first * out;
-    Part dw2 = gradient_part(f->in[3]);
-    if (dw2.at)
-        kernel_matmul(inner, out, rows, strided_transposed(f->h, inner), strided(dy, out), dw2.at, out, dw2.add,
-                      f->threads);
-    Part dw1 = gradient_part(f->in[1]);
-    if (dw1.at)
-        kernel_matmul(d, inner, rows, strided_transposed(x, d), strided(f->da, inner), dw1.at, inner, dw1.add,
-                      f->threads);
+    weight_gradient_add(dw2, rows, f->h, dy, f->threads);
+    weight_gradient_add(dw1, rows, x, f->da, f->threads);
     Part db1 = gradient_part(f->in[2]);
     if (db1.at)
         kernel_put_rows(rows, inner, 1, f->da, db1.at, db1.add);
@@ -196,15 +206,18 @@ static void feed_forward_backward(Node *node)
     f->w1 = packed(tape_arena(node->tape), f->d, f->inner, strided_transposed(f->in[1]->data, f->inner));
     f->w2 = packed(tape_arena(node->tape), f->inner, f->out, strided_transposed(f->in[3]->data, f->out));
     f->dy = node->output->grad;
-    plus_backward(node->output, node->input[5]);
-    Part db2 = gradient_part(node->input[4]);
-    if (db2.at)
-        kernel_put_rows(f->rows, f->out, 1, f->dy, db2.at, db2.add);
+    Part dplus = part_of(node->input[5]), db2 = gradient_part(node->input[4]);
     f->dx = gradient_part(node->input[0]);
-    for (f->first = 0; f->first < f->rows; f->first += f->rows_together) {
+    WeightGradient dw2 = weight_gradient(node->input[3], f->rows, tape_arena(node->tape));
+    WeightGradient dw1 = weight_gradient(node->input[1], f->rows, tape_arena(node->tape));
+    f->first = 0;
+    do {
+        sums_backward(f->first, at_most(f->rows_together, f->rows - f->first), f->out, f->dy, dplus, &db2);
         parallel_for(f->threads, f->threads, feed_forward_part_backward, f);
-        feed_forward_weights_backward(f);
-    }
+        feed_forward_weights_backward(f, &dw1, &dw2);
+    } while ((f->first += f->rows_together) < f->rows);
+    weight_gradient_end(&dw2);
+    weight_gradient_end(&dw1);
 }
 
 Tensor *(op_feed_forward)(Tape *tape, Tensor *x, Tensor *w1, Tensor *b1, Tensor *w2, Tensor *b2, bool gelu,

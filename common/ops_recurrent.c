@@ -16,6 +16,7 @@
 #include "kernels.h"
 #include "maths.h"
 #include "parallel.h"
+#include "weight_gradient.h"
 
 typedef struct {
     int steps, batch, hidden, gates; /* T, B, H; columns of the gates: H, 4H or 3H */
@@ -262,35 +263,24 @@ static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, rea
     }
 }
 
-/* The part of W_h' += h_before^T du of some neighbouring times, ROWS rows in all. */
-static void add_weight_gradient(const Walk *w, int rows, const real *h, const real *du, Part *dw)
-{
-    kernel_matmul(w->hidden, w->gates, rows, strided_transposed(h, w->hidden), strided(du, w->gates), dw->at, w->gates,
-                  dw->add, w->threads);
-    dw->add = true;
-}
-
-/* Over all times in their order: those that started from a hidden state in one
- * product, and the one that started from the first state. */
-static void weight_gradient(const Walk *w, const real *du)
+/* W_h' += h_before^T du over all times in their order: those that started from a hidden
+ * state in one piece, and the one that started from the first state. */
+static void recurrent_weight_gradient(const Walk *w, const real *du, Arena *arena)
 {
     int steps = w->steps, batch = w->batch;
     const real *first = w->start ? w->start->data : w->zeros, *h = w->output->data;
     Part db = w->bias ? gradient_part(w->bias) : (Part){0};
     if (db.at)
         kernel_put_rows(steps * batch, w->gates, 1, du, db.at, db.add);
-    Part dw = gradient_part(w->weight);
-    if (!dw.at)
-        return;
-    if (steps == 0)
-        add_weight_gradient(w, 0, h, du, &dw);
-    if (!w->reverse && steps > 0)
-        add_weight_gradient(w, batch, first, du, &dw);
+    WeightGradient dw = weight_gradient(w->weight, steps * batch, arena);
+    if (!w->reverse || steps == 0)
+        weight_gradient_add(&dw, steps > 0 ? batch : 0, first, du, w->threads);
     if (steps > 1)
-        add_weight_gradient(w, (steps - 1) * batch, w->reverse ? h + state_size(w) : h,
-                            w->reverse ? du : du + (size_t)batch * w->gates, &dw);
+        weight_gradient_add(&dw, (steps - 1) * batch, w->reverse ? h + state_size(w) : h,
+                            w->reverse ? du : du + (size_t)batch * w->gates, w->threads);
     if (w->reverse && steps > 0)
-        add_weight_gradient(w, batch, first, du + (size_t)(steps - 1) * batch * w->gates, &dw);
+        weight_gradient_add(&dw, batch, first, du + (size_t)(steps - 1) * batch * w->gates, w->threads);
+    weight_gradient_end(&dw);
 }
 
 static void walk_backward_rows(int part, void *context)
@@ -327,7 +317,7 @@ static void walk_backward(Node *node, Kind kind)
     parallel_for(w->threads, w->threads, walk_backward_rows, &rows);
     if (inputs.at && inputs.add)
         kernel_axpy((int)all, 1, da, inputs.at);
-    weight_gradient(w, du);
+    recurrent_weight_gradient(w, du, tape_arena(node->tape));
 }
 
 static void rnn_backward(Node *node)

@@ -2,7 +2,9 @@
  * are the small operations, number by number: results and all gradients, with any
  * number of threads. */
 #include "dies.h"
+#include "kernels.h"
 #include "transformer.h"
+#include "weight_gradient.h"
 
 enum { MOST_INPUTS_HERE = 6 };
 
@@ -69,12 +71,36 @@ static Tensor *linear_small(Tape *tape, Tensor **x, const How *how)
 START_TEST(linear_is_a_product_and_sums)
 {
     const int sizes[][3] = {{1, 1, 1},     {6, 5, 7},      {20, 8, 16}, {33, 64, 40},
-                            {70, 400, 33}, {130, 64, 256}, {13, 3, 17}};
+                            {70, 400, 33}, {130, 64, 256}, {13, 3, 17},
+                            {300, 20, 270} /* its W' is summed up transposed */};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int m = sizes[i][0], k = sizes[i][1], n = sizes[i][2];
         Shape shapes[] = {SHAPE(2, m, k), SHAPE(k, n), SHAPE(n), SHAPE(2, m, n)};
         for (int threads = 1; threads <= 3; threads += 2)
             compare(linear_fused, linear_small, 4, shapes, &(How){.threads = threads});
+    }
+}
+END_TEST
+
+/* In pieces, added to what is there or not, narrow or wide: the product x^T y', to the bit. */
+START_TEST(a_weight_gradient_is_a_product)
+{
+    const int sizes[][3] = {/* k, n, rows */ {7, 5, 30}, {16, 257, 300}, {40, 300, 256}, {300, 40, 260}, {5, 260, 1}};
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        int k = sizes[i / 2][0], n = sizes[i / 2][1], rows = sizes[i / 2][2], split = rows / 3;
+        Tape *tape = tape_new(1);
+        Tensor *x[3];
+        fill(tape, 3, (Shape[]){SHAPE(rows, k), SHAPE(rows, n), SHAPE(k, n)}, x);
+        Tensor *w = tape_variable(tape, "w", SHAPE(k, n), NULL);
+        memcpy(w->grad, x[2]->data, w->size * sizeof(real));
+        w->reached = i % 2; /* something is there */
+        kernel_matmul(k, n, rows, strided_transposed(x[0]->data, k), strided(x[1]->data, n), x[2]->data, n, i % 2, 1);
+        WeightGradient g = weight_gradient(w, rows, tape_arena(tape));
+        weight_gradient_add(&g, split, x[0]->data, x[1]->data, 1);
+        weight_gradient_add(&g, rows - split, x[0]->data + split * k, x[1]->data + split * n, 2);
+        weight_gradient_end(&g);
+        ck_assert_mem_eq(w->grad, x[2]->data, w->size * sizeof(real));
+        tape_free(tape);
     }
 }
 END_TEST
@@ -278,6 +304,7 @@ int main(void)
 {
     Suite *suite = suite_create("fused");
     test_add(suite, "linear_is_a_product_and_sums", linear_is_a_product_and_sums);
+    test_add(suite, "a_weight_gradient_is_a_product", a_weight_gradient_is_a_product);
     test_add(suite, "feed_forward_is_two_linear_layers", feed_forward_is_two_linear_layers);
     test_add(suite, "a_residual_of_the_input_itself", a_residual_of_the_input_itself);
     test_add(suite, "attention_is_products_and_a_softmax", attention_is_products_and_a_softmax);
