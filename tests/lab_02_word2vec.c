@@ -79,6 +79,64 @@ START_TEST(fused_equals_plain)
 }
 END_TEST
 
+/* A window against shared noise: words that stand in it twice, noise words drawn
+ * twice, odd and even numbers of pairs. */
+START_TEST(window_fused_equals_plain)
+{
+    Text *text = small_text(1);
+    static const int inputs[] = {7, 7, 12, 30, 12, 7, 50, 51, 52, 53, 54}, noise[] = {3, 9, 3, 40, 41, 42, 43};
+    static const int dimensions[] = {1, 15, 16, 17, 100};
+    for (int d = 0; d < 5; d++)
+        for (int pairs = 1; pairs <= 11; pairs++)
+            for (int from = 0; from < 2; from++) { /* from 1: five different words */
+                int count = from ? 5 : 1 + pairs % 6;
+                Model *a = small_model(text, NEGATIVE_SAMPLING, dimensions[d]);
+                Model *b = small_model(text, NEGATIVE_SAMPLING, dimensions[d]);
+                double x = learn_window_once(a, inputs, pairs, 60, noise + from, count, (real)0.1, false);
+                double y = learn_window_once(b, inputs, pairs, 60, noise + from, count, (real)0.1, true);
+                ck_assert(x == y);
+                ck_assert_mem_eq(a->input, b->input, (size_t)a->inputs * a->stride * sizeof(real));
+                ck_assert_mem_eq(a->output, b->output, output_size(a) * sizeof(real));
+                model_free(a);
+                model_free(b);
+            }
+    text_free(text);
+}
+END_TEST
+
+/* The loss of a window is the sum of its pairs' losses, and its step the sum of
+ * their steps, each computed by learn_example from the rows as they were. */
+START_TEST(window_is_the_sum_of_its_pairs)
+{
+    enum { DIMENSION = 20, WORD = 11, PAIRS = 5 };
+    static const int inputs[PAIRS] = {4, 8, 4, 90, 17}, noise[] = {2, 30, 31, 100, 200};
+    Text *text = small_text(3);
+    Model *before = small_model(text, NEGATIVE_SAMPLING, DIMENSION), *sum = small_model(text, NEGATIVE_SAMPLING, DIMENSION);
+    Model *window = small_model(text, NEGATIVE_SAMPLING, DIMENSION);
+    double loss = 0, all = learn_window_once(window, inputs, PAIRS, WORD, noise, 5, (real)0.1, false);
+    for (int e = 0; e < PAIRS; e++) {
+        Model *pair = small_model(text, NEGATIVE_SAMPLING, DIMENSION);
+        real gradient[32] = {0};
+        size_t h = (size_t)inputs[e] * before->stride;
+        loss += learn_example(pair, NEGATIVE_SAMPLING, before->input + h, WORD, noise, 5, (real)0.1, gradient, true);
+        for (size_t i = 0; i < output_size(pair); i++)
+            sum->output[i] += pair->output[i] - before->output[i];
+        for (int i = 0; i < DIMENSION; i++)
+            sum->input[h + i] += gradient[i];
+        model_free(pair);
+    }
+    ck_assert_double_eq_tol(all, loss, 1e-9 * loss);
+    for (size_t i = 0; i < output_size(sum); i++)
+        ck_assert_double_eq_tol((double)window->output[i], (double)sum->output[i], 1e-5);
+    for (size_t i = 0; i < (size_t)sum->inputs * sum->stride; i++)
+        ck_assert_double_eq_tol((double)window->input[i], (double)sum->input[i], 1e-5);
+    model_free(before);
+    model_free(sum);
+    model_free(window);
+    text_free(text);
+}
+END_TEST
+
 /* ---- gradients ------------------------------------------------------------------------ */
 
 /* The loss alone, at the model's present numbers. */
@@ -191,10 +249,10 @@ END_TEST
 START_TEST(threads_change_nothing)
 {
     Text *text = small_text(6);
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) { /* the last: skip-gram, noise of a window */
         Model *model[2];
         for (int t = 0; t < 2; t++) {
-            Setting setting = {.model = kind / 2,
+            Setting setting = {.model = kind / 2 % 2,
                                .loss = kind % 2,
                                .dimension = 20,
                                .window = 4,
@@ -203,6 +261,7 @@ START_TEST(threads_change_nothing)
                                .rate = (real)0.05,
                                .subsample = 1e-3,
                                .noise_power = 0.75,
+                               .shared_noise = kind == 4,
                                .threads = t + 1};
             model[t] = train(text, &setting, NULL, rng_new(1, "threads"), NULL, NULL);
         }
@@ -324,7 +383,7 @@ START_TEST(bad_options)
     static const char *const wrong[][2] = {{"--window", "0"},          {"--window", "51"},    {"--dimension", "0"},
                                            {"--dimension", "1000000"}, {"--dimension", "-3"}, {"--epochs", "0"},
                                            {"--negatives", "51"},      {"--min-count", "0"},  {"--model", "lstm"},
-                                           {"--loss", "hinge"},        {"--rate", "0"},       {"--rate", "nan"},
+                                           {"--loss", "hinge"},        {"--noise", "word"},         {"--rate", "0"},       {"--rate", "nan"},
                                            {"--step", "99"},           {"--seed", "x"},       {"--nonsense", NULL}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         ASSERT_SAYS(DIES(2, exit(run(wrong[i][0], wrong[i][1], NULL))), wrong[i][0] + 2);
@@ -384,6 +443,8 @@ int main(void)
 {
     Suite *suite = suite_create("lab 02");
     test_add(suite, "fused_equals_plain", fused_equals_plain);
+    test_add(suite, "window_fused_equals_plain", window_fused_equals_plain);
+    test_add(suite, "window_is_the_sum_of_its_pairs", window_is_the_sum_of_its_pairs);
     test_add(suite, "gradient_is_the_derivative", gradient_is_the_derivative);
     test_add(suite, "huffman_codes_are_the_best", huffman_codes_are_the_best);
     test_add(suite, "noise_follows_the_counts", noise_follows_the_counts);

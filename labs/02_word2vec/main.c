@@ -71,14 +71,19 @@ typedef struct {
 
 static void train_one(int index, void *context)
 {
-    static const char *const stream[] = {"skip-gram, noise", "skip-gram, tree", "CBOW, noise", "CBOW, tree"};
+    static const char *const stream[] = {"skip-gram, noise", "skip-gram, tree", "CBOW, noise", "CBOW, tree",
+                                         "skip-gram, noise of a window"};
     Job *job = context;
-    ModelKind kind = index / 2 ? CBOW : SKIPGRAM;
+    Word2Vec *self = job->self;
+    bool shared = index == 4;
+    ModelKind kind = index / 2 == 1 ? CBOW : SKIPGRAM;
     LossKind loss = index % 2 ? HIERARCHICAL_SOFTMAX : NEGATIVE_SAMPLING;
     Setting setting = world_setting(job->lab, kind, loss);
-    Model *model =
-        train(job->self->text, &setting, NULL, lab_rng(job->lab, stream[index]), NULL, &job->self->course[kind][loss]);
-    job->self->vectors[kind][loss] = vectors_of_model(model, job->self->text->vocab);
+    setting.shared_noise = shared;
+    Model *model = train(self->text, &setting, NULL, lab_rng(job->lab, stream[index]), NULL,
+                         shared ? &self->window_course : &self->course[kind][loss]);
+    Vectors *vectors = vectors_of_model(model, self->text->vocab);
+    *(shared ? &self->window_vectors : &self->vectors[kind][loss]) = vectors;
     model_free(model);
 }
 
@@ -88,11 +93,12 @@ void need_models(Lab *lab, Word2Vec *self)
     if (self->vectors[SKIPGRAM][NEGATIVE_SAMPLING])
         return;
     Job job = {lab, self};
-    parallel_for(lab->threads, 4, train_one, &job);
-    for (int i = 0; i < 4; i++) {
+    parallel_for(lab->threads, 5, train_one, &job);
+    for (int i = 0; i < 5; i++) {
         static const char *const name[] = {"skipgram_negative_sampling", "skipgram_hierarchical_softmax",
-                                           "cbow_negative_sampling", "cbow_hierarchical_softmax"};
-        const Course *course = &self->course[i / 2][i % 2];
+                                           "cbow_negative_sampling", "cbow_hierarchical_softmax",
+                                           "skipgram_window_noise"};
+        const Course *course = i < 4 ? &self->course[i / 2][i % 2] : &self->window_course;
         trace_timing(lab->trace, name[i], course->words / course->seconds, "words/s");
     }
 }
@@ -115,6 +121,8 @@ static void end(Lab *lab, void *state)
         vectors_free(self->vectors[i / 2][i % 2]);
         free(self->course[i / 2][i % 2].loss);
     }
+    vectors_free(self->window_vectors);
+    free(self->window_course.loss);
     free(self->category);
     text_free(self->text);
     wordworld_free(self->world);
@@ -125,6 +133,7 @@ int main(int argc, char **argv)
     Word2Vec self = {
         .model = "skipgram",
         .loss = "ns",
+        .noise = "window",
         .dimension = 100,
         .window = 5,
         .epochs = 5,
@@ -147,6 +156,7 @@ int main(int argc, char **argv)
         {0},
     };
     static const char *const models[] = {"skipgram", "cbow", NULL}, *const losses[] = {"ns", "hs", "softmax", NULL};
+    static const char *const noises[] = {"pair", "window", NULL};
     const LabOption options[] = {
         {.name = "similar", .value = "WORD", .help = "also show the neighbours of WORD", .text = &self.similar},
         {.name = "corpus", .value = "FILE", .help = "step 9: train on this UTF-8 text", .text = &self.corpus},
@@ -184,6 +194,11 @@ int main(int argc, char **argv)
          .whole = &self.negatives,
          .low = 1,
          .high = 50},
+        {.name = "noise",
+         .value = "FOR",
+         .help = "step 9: skip-gram draws noise words for each pair, or for all pairs of a window",
+         .text = &self.noise,
+         .choices = noises},
         {.name = "rate", .value = "X", .help = "step 9: learning rate", .number = &self.rate, .low = 1e-6, .high = 10},
         {.name = "subsample",
          .value = "T",

@@ -81,7 +81,6 @@ void sampler_free(Sampler *sampler)
 enum {
     EXAMPLES = 2048, /* in a batch */
     AHEAD = 4,       /* batches read ahead */
-    LINE_WORDS = 1000,
 };
 
 struct Reader {
@@ -89,6 +88,7 @@ struct Reader {
     Setting setting;
     Rng rng;
     Sampler *noise; /* NULL where the loss needs none */
+    bool together;  /* a window is one example */
     double *keep;   /* each word's chance to be kept; NULL: all are */
     int epoch, sentence;
     int *order;                  /* of the sentences in memory */
@@ -173,8 +173,8 @@ static void add_example(Reader *reader, Batch *batch, int predicted)
     }
 }
 
-/* The examples of one centre: skip-gram makes one of each neighbour, CBOW one
- * of all of them together. */
+/* The examples of one centre: skip-gram makes one of each neighbour, CBOW (and
+ * skip-gram with shared noise) one of all of them together. */
 static void add_window(Reader *reader, Batch *batch)
 {
     const Setting *setting = &reader->setting;
@@ -186,7 +186,7 @@ static void add_window(Reader *reader, Batch *batch)
     for (int i = first; i <= last; i++) {
         if (i == at)
             continue;
-        if (setting->model == SKIPGRAM) {
+        if (!reader->together) {
             batch->input[*end] = centre;
             end[1] = *end + 1;
             add_example(reader, batch, reader->words[i]);
@@ -195,7 +195,7 @@ static void add_window(Reader *reader, Batch *batch)
             batch->input[end[0] + (i - first) - (i > at)] = reader->words[i];
         }
     }
-    if (setting->model == CBOW) {
+    if (reader->together) {
         end[1] = end[0] + (last - first);
         add_example(reader, batch, centre);
     }
@@ -283,7 +283,7 @@ static double *keep_chances(const Text *text, double t)
 static void make_batches(Reader *reader)
 {
     const Setting *setting = &reader->setting;
-    size_t inputs = setting->model == CBOW ? (size_t)EXAMPLES * 2 * setting->window : EXAMPLES;
+    size_t inputs = reader->together ? (size_t)EXAMPLES * 2 * setting->window : EXAMPLES;
     for (int b = 0; b < (reader->threaded ? AHEAD : 1); b++) {
         Batch *batch = &reader->batch[b];
         batch->begin = memory_new(EXAMPLES + 1, sizeof(int), "training examples");
@@ -302,6 +302,7 @@ Reader *reader_new(Text *text, const Setting *setting, Rng rng)
     reader->keep = keep_chances(text, setting->subsample);
     if (setting->loss == NEGATIVE_SAMPLING)
         reader->noise = sampler_new(text->vocab->count, text->vocab->size, setting->noise_power);
+    reader->together = setting->model == CBOW || (setting->shared_noise && setting->loss == NEGATIVE_SAMPLING);
     reader->words = memory_new((size_t)longest_sentence(text), sizeof(int), "a sentence");
     reader->order = memory_new((size_t)text->sentences, sizeof(int), "the order of sentences");
     for (int s = 0; s < text->sentences; s++)

@@ -25,6 +25,7 @@ static Setting own_setting(const Lab *lab, const Word2Vec *self)
         .rate = (real)self->rate,
         .subsample = self->subsample,
         .noise_power = 0.75,
+        .shared_noise = strcmp(self->noise, "window") == 0,
         .threads = lab->threads,
     };
 }
@@ -40,7 +41,9 @@ static Vectors *train_on(Lab *lab, const Word2Vec *self, Corpus *corpus, const c
           "%s, %s, %d dimensions, window %d, %d epochs.\n\n",
           name, (unsigned long long)text->tokens, text->vocab->size, self->min_count,
           setting.model == CBOW ? "CBOW" : "Skip-gram",
-          setting.loss == NEGATIVE_SAMPLING      ? "negative sampling"
+          setting.loss == NEGATIVE_SAMPLING && setting.shared_noise && setting.model == SKIPGRAM
+              ? "negative sampling (noise of a window)"
+          : setting.loss == NEGATIVE_SAMPLING    ? "negative sampling"
           : setting.loss == HIERARCHICAL_SOFTMAX ? "hierarchical softmax"
                                                  : "full softmax",
           setting.dimension, setting.window, setting.epochs);

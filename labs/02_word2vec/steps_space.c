@@ -129,28 +129,31 @@ static double purity_untrained(Lab *lab, Word2Vec *self)
 static void show_quality(Lab *lab, Word2Vec *self)
 {
     static const char *const name[] = {"skip-gram, negative sampling", "skip-gram, hierarchical softmax",
-                                       "CBOW, negative sampling", "CBOW, hierarchical softmax"};
+                                       "CBOW, negative sampling", "CBOW, hierarchical softmax",
+                                       "skip-gram, noise of a window"};
     static const char *const purity_id[] = {"purity-skipgram-ns", "purity-skipgram-hs", "purity-cbow-ns",
-                                            "purity-cbow-hs"};
+                                            "purity-cbow-hs", "purity-skipgram-window"};
     static const char *const analogy_id[] = {"analogies-skipgram-ns", "analogies-skipgram-hs", "analogies-cbow-ns",
-                                             "analogies-cbow-hs"};
+                                             "analogies-cbow-hs", "analogies-skipgram-window"};
     static const char *const purity_text[] = {
         "skip-gram with negative sampling: share of the 5 nearest category words that are of a word's own category",
         "the same with hierarchical softmax", "the same for CBOW with negative sampling",
-        "the same for CBOW with hierarchical softmax"};
+        "the same for CBOW with hierarchical softmax",
+        "the same for skip-gram with noise words that all pairs of a window share"};
     static const char *const analogy_text[] = {
         "skip-gram with negative sampling: analogies of three families answered, mean share",
         "the same with hierarchical softmax", "the same for CBOW with negative sampling",
-        "the same for CBOW with hierarchical softmax"};
+        "the same for CBOW with hierarchical softmax",
+        "the same for skip-gram with noise words that all pairs of a window share"};
     double untrained = purity_untrained(lab, self);
     trace(lab->trace,
           "Purity: of the 5 nearest category words, the share of the word's own category (20 categories).\n"
           "Analogies: king - man + woman = queen, among all %d words; right answers of each family.\n\n",
           self->text->vocab->size);
     trace_table(lab->trace, "model\tpurity\tgender\tyoung\tcapital\tmean\tmultiply-adds a word");
-    for (int i = 0; i < 4; i++) {
-        const Vectors *vectors = self->vectors[i / 2][i % 2];
-        const Course *course = &self->course[i / 2][i % 2];
+    for (int i = 0; i < 5; i++) {
+        const Vectors *vectors = i < 4 ? self->vectors[i / 2][i % 2] : self->window_vectors;
+        const Course *course = i < 4 ? &self->course[i / 2][i % 2] : &self->window_course;
         double share = purity(vectors, self->world, 0, UINT64_MAX), right[WORDWORLD_FAMILIES], mean = 0;
         int asked;
         for (int f = 0; f < WORDWORLD_FAMILIES; f++) {
@@ -164,7 +167,7 @@ static void show_quality(Lab *lab, Word2Vec *self)
                                    .source = "lecture 2: words of similar meaning are near each other",
                                    .measured = share,
                                    .test = AT_LEAST,
-                                   .bound = i < 2 ? 0.95 : 0.93});
+                                   .bound = i == 2 || i == 3 ? 0.93 : 0.95});
         claim(lab->claims, (Claim){.id = analogy_id[i],
                                    .statement = analogy_text[i],
                                    .source = "Mikolov et al. 2013; lecture 2: king - man + woman = queen",
@@ -174,7 +177,8 @@ static void show_quality(Lab *lab, Word2Vec *self)
     }
     trace_row(lab->trace, "untrained\t%.3f\t\t\t\t\t", untrained);
     trace_table_end(lab->trace);
-    trace(lab->trace, "\n");
+    trace(lab->trace, "\nNoise of a window: the pairs around a centre share five noise words instead of drawing five each. As many\n"
+                      "products, a third of the rows to fetch from memory: what step 9 does with large texts.\n\n");
     claim(lab->claims, (Claim){.id = "purity-untrained",
                                .statement = "before training the purity is chance: about 1 of 20",
                                .source = "control",

@@ -32,6 +32,31 @@ Text *text_of_world(const WordWorld *world, Rng *rng, long tokens)
     return text;
 }
 
+/* A file that is not large is read once more and kept, so that passes over it
+ * need not look its words up again. */
+enum { TOKENS_KEPT = 16000000 /* 64 MB */ };
+
+static void keep_sentences(Text *text)
+{
+    size_t room = 1024, at = 0;
+    text->ids = memory_new(text->tokens, sizeof *text->ids, "the text");
+    text->start = memory_resize(NULL, room, sizeof *text->start, "the text");
+    text->start[0] = 0;
+    corpus_rewind(text->corpus);
+    while (at < text->tokens) {
+        int most = text->tokens - at < LINE_WORDS ? (int)(text->tokens - at) : LINE_WORDS;
+        int n = corpus_sentence(text->corpus, text->vocab, -1, text->ids + at, most);
+        if (n < 0)
+            break;
+        if (n == 0)
+            continue;
+        if ((size_t)text->sentences + 2 > room)
+            text->start = memory_resize(text->start, room *= 2, sizeof *text->start, "the text");
+        text->start[++text->sentences] = (long)(at += (size_t)n);
+    }
+    text->corpus = NULL;
+}
+
 Text *text_of_corpus(Corpus *corpus, const char *name, int min_count, int most)
 {
     Text *text = memory_new(1, sizeof *text, "the text");
@@ -47,6 +72,8 @@ Text *text_of_corpus(Corpus *corpus, const char *name, int min_count, int most)
         die("%s: %llu words, %d different, %d seen at least %d times: a word is known by its neighbours, so at least 2 "
             "different ones are needed (see --min-count)",
             name, (unsigned long long)all, different, text->vocab->size, min_count);
+    if (text->tokens <= TOKENS_KEPT)
+        keep_sentences(text);
     return text;
 }
 

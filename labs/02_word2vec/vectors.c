@@ -16,7 +16,7 @@
 #include "memory.h"
 #include "text.h"
 
-enum { LANES = 16, DIMENSION_MOST = 100000 };
+enum { DIMENSION_MOST = 100000 };
 
 static Vocab *vocab_copy(const Vocab *vocab)
 {

@@ -3,7 +3,10 @@
  *     text.c      text as numbers: a corpus in memory, or a file that is streamed
  *     huffman.c   the binary tree of hierarchical softmax
  *     reader.c    sentences -> subsampled words -> windows -> training examples
- *     train.c     skip-gram and CBOW: one example, its gradient, a whole training
+ *     learn.c     skip-gram and CBOW: one example and its gradient
+ *     learn_six.c     the same for the usual five noise words, fast
+ *     learn_window.c  all pairs of a window against the same noise words
+ *     train.c     a whole training
  *     vectors.c   neighbours, analogies, categories; files of vectors
  *     pieces.c    character n-grams (fastText)
  *     glove.c     co-occurrence counts and weighted least squares (GloVe)
@@ -22,6 +25,8 @@
 
 /* ---- text.c: text as numbers ---------------------------------------------- */
 
+enum { LINE_WORDS = 1000 }; /* a longer line of a file is several sentences */
+
 /* Sentences of word numbers, in memory or read from a file on the way. */
 typedef struct {
     Vocab *vocab;
@@ -34,7 +39,8 @@ typedef struct {
 
 /* Sentences of the small world, at least TOKENS words. */
 Text *text_of_world(const WordWorld *world, Rng *rng, long tokens);
-/* A file: one pass counts its words now; training passes follow.  MIN_COUNT and
+/* A file: one pass counts its words now, and a second keeps their numbers where
+ * they are few enough; else training passes read the file.  MIN_COUNT and
  * MOST as in vocab_sort_by_count.  Dies where there is nothing to learn from. */
 Text *text_of_corpus(Corpus *corpus, const char *name, int min_count, int most);
 void text_free(Text *text);
@@ -68,13 +74,16 @@ typedef struct {
     real rate;          /* learning rate; falls linearly to a thousandth of itself */
     double subsample;   /* a word of frequency f > this is kept with probability (sqrt(f/t) + 1) t/f; 0: all are kept */
     bool fixed_window;  /* all WINDOW words on each side count */
+    bool shared_noise;  /* skip-gram: all pairs of a window share their noise words, and are learned from at once */
     double noise_power; /* noise words by count^this: 0.75 */
     int threads;        /* with 2, examples are made while others are learned from */
 } Setting;
 
 /* Examples in the order they are learned from: word PREDICTED[e] from the words
  * INPUT[begin[e]] ... INPUT[begin[e+1] - 1], which must score above the noise
- * words NEGATIVE[e * negatives] ... */
+ * words NEGATIVE[e * negatives] ...  An example is one pair of skip-gram, a window
+ * of CBOW, or with shared noise a window of skip-gram: as many pairs as it has
+ * input words. */
 typedef struct {
     int examples;
     int *begin, *input, *predicted, *negative;
@@ -119,9 +128,11 @@ Pieces *pieces_new(const Vocab *vocab, int buckets);
 int pieces_of(const Pieces *pieces, const char *word, int *rows, int most);
 void pieces_free(Pieces *pieces);
 
-/* ---- train.c: the model ---------------------------------------------------- */
+/* ---- learn.c, train.c: the model ---------------------------------------------------- */
 
-/* Rows are padded with zeros to a multiple of 16 elements: STRIDE apart. */
+enum { LANES = 16 };
+
+/* Rows are padded with zeros to a multiple of LANES elements: STRIDE apart. */
 typedef struct {
     int words, dimension, stride;
     int inputs;           /* rows of INPUT: the words (and n-grams) */
@@ -155,6 +166,13 @@ Model *train(Text *text, const Setting *setting, const Pieces *pieces, Rng rng, 
  * the fused ones; the results are the same to the bit. */
 double learn_example(const Model *model, LossKind loss, const real *h, int word, const int *negatives, int count,
                      real rate, real *gradient, bool plain);
+
+/* A window, for tests: the loss of predicting WORD from each of the PAIRS input
+ * rows INPUTS[0] ... against the same noise words.  All rows take their step,
+ * computed from the rows as they were before: one of gradient descent for the
+ * sum of the pairs' losses.  PLAIN as above. */
+double learn_window_once(const Model *model, const int *inputs, int pairs, int word, const int *negatives, int count,
+                         real rate, bool plain);
 
 /* ---- vectors.c: words as points -------------------------------------------- */
 
@@ -224,7 +242,7 @@ int *categories_of(const Vocab *vocab, const WordWorld *world);
 /* The options for a text of one's own (step 9), and what several steps share,
  * made when the first of them asks. */
 typedef struct {
-    const char *corpus, *vectors_file, *similar, *model, *loss;
+    const char *corpus, *vectors_file, *similar, *model, *loss, *noise;
     int dimension, window, epochs, negatives, min_count, max_words;
     double rate, subsample;
     bool replace_bad_bytes;
@@ -234,6 +252,8 @@ typedef struct {
     int *category;          /* of each word of the text, or -1 */
     Vectors *vectors[2][2]; /* [ModelKind][NEGATIVE_SAMPLING or HIERARCHICAL_SOFTMAX] */
     Course course[2][2];
+    Vectors *window_vectors; /* of skip-gram with noise words that a window shares */
+    Course window_course;
 } Word2Vec;
 
 /* How the small world is trained on, unless a step says otherwise. */

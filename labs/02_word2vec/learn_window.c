@@ -1,0 +1,254 @@
+/* learn_window.c: all pairs of a window at once, against the same noise words.
+ *
+ * The n words around a centre are n pairs.  When each pair draws noise words of
+ * its own, six rows of the output matrix are touched for each; when all share
+ * one draw, six in all.  With H the rows of the n words and U those of the centre
+ * (first) and of the noise words, the window is three small matrix products:
+ *
+ *     S = H U^T                     scores       [n, 1 + k]
+ *     E = rate (Y - sigmoid(S))     errors, Y = (1, 0, ..., 0) in each row
+ *     H += E U,  U += E^T H         both with the rows as they were before
+ *
+ * This is pWord2Vec (Ji, Satish, Li & Dubey 2016, "Parallelizing Word2Vec in
+ * Shared and Distributed Memory").  As in the original program the words around
+ * predict the centre: over a text the pairs are the same, for whoever has me in
+ * the window is in mine. */
+#include "lanes.h"
+#include "learn.h"
+
+#include <stdlib.h>
+
+#include "kernels.h"
+#include "memory.h"
+
+typedef double Doubles __attribute__((vector_size(LANES * sizeof(double))));
+
+struct Window {
+    int rows;        /* of U */
+    int stride;      /* of all rows */
+    real **input;    /* the n rows of H */
+    real *h;         /* n x stride: H as it was */
+    real *dh;        /* stride: a row of E U */
+    real *zeros;     /* stride: where its sum begins */
+    real *sign;      /* n x rows: 1 for the word, -1 for noise */
+    real *step, *p;  /* n x rows: S, then E; sigmoid(sign S), the probability of the right answer */
+    double loss;     /* less the logarithms of the products of each lane */
+    Doubles product;
+};
+
+Window *window_new(int pairs, int negatives, int stride)
+{
+    Window *window = memory_new(1, sizeof *window, "a window");
+    size_t n = (size_t)pairs + 1, rows = (size_t)negatives + 1;
+    window->rows = negatives + 1;
+    for (int l = 0; l < LANES; l++)
+        window->product[l] = 1;
+    window->stride = stride;
+    window->input = memory_new(n, sizeof *window->input, "a window");
+    window->h = memory_new(n * stride, sizeof(real), "a window");
+    window->dh = memory_new((size_t)stride, sizeof(real), "a window");
+    window->zeros = memory_new((size_t)stride, sizeof(real), "a window");
+    window->sign = memory_new(n * rows + LANES, sizeof(real), "a window");
+    window->step = memory_new(n * rows + LANES, sizeof(real), "a window");
+    window->p = memory_new(n * rows + LANES, sizeof(real), "a window");
+    for (size_t i = 0; i < n * rows; i++)
+        window->sign[i] = i % rows == 0 ? 1 : -1;
+    return window;
+}
+
+void window_free(Window *window)
+{
+    if (!window)
+        return;
+    free(window->input);
+    free(window->h);
+    free(window->dh);
+    free(window->zeros);
+    free(window->sign);
+    free(window->step);
+    free(window->p);
+    free(window);
+}
+
+/* ---- the loss ------------------------------------------------------------------------ */
+
+/* Logs (learn.h) in each lane: the first COUNT of P are factors of the products. */
+static void add_losses(Window *window, int count)
+{
+    enum { FEW = 4 }; /* 1e-140 times so many factors at_least_tiny is still a normal number */
+    Doubles product = window->product;
+    for (int i = count; i % LANES; i++)
+        window->p[i] = 1;
+    for (int i = 0; i < count; i += LANES) {
+        for (int l = 0; l < LANES; l++)
+            product[l] *= at_least_tiny((double)window->p[i + l]);
+        if (i / LANES % FEW < FEW - 1 && i + LANES < count)
+            continue;
+        bool small = false;
+        for (int l = 0; l < LANES; l++)
+            small |= product[l] < 1e-140;
+        for (int l = 0; l < LANES && small; l++) {
+            window->loss -= log64(product[l]);
+            product[l] = 1;
+        }
+    }
+    window->product = product;
+}
+
+double window_loss(Window *window)
+{
+    double loss = window->loss;
+    for (int l = 0; l < LANES; l++) {
+        loss -= log64(window->product[l]);
+        window->product[l] = 1;
+    }
+    window->loss = 0;
+    return loss;
+}
+
+/* ---- by the book --------------------------------------------------------------- */
+
+static void window_plain(Window *window, const Model *model, const int *inputs, int pairs, const int *rows, real rate)
+{
+    int stride = model->stride, n = window->rows;
+    for (int e = 0; e < pairs; e++) {
+        real *h = window->h + (size_t)e * stride;
+        memcpy(h, model->input + (size_t)inputs[e] * stride, stride * sizeof(real));
+        for (int t = 0; t < n; t++) {
+            real sign = t == 0 ? 1 : -1;
+            real p = m_sigmoid(sign * kernel_dot(h, model->output + (size_t)rows[t] * stride, stride));
+            window->step[(size_t)e * n + t] = rate * sign * (1 - p);
+            window->p[(size_t)e * n + t] = p;
+        }
+    }
+    add_losses(window, pairs * n);
+    for (int e = 0; e < pairs; e++) {
+        memset(window->dh, 0, stride * sizeof(real));
+        for (int t = 0; t < n; t++)
+            kernel_axpy(stride, window->step[(size_t)e * n + t], model->output + (size_t)rows[t] * stride, window->dh);
+        kernel_axpy(stride, 1, window->dh, model->input + (size_t)inputs[e] * stride);
+    }
+    for (int t = 0; t < n; t++)
+        for (int e = 0; e < pairs; e++)
+            kernel_axpy(stride, window->step[(size_t)e * n + t], window->h + (size_t)e * stride,
+                        model->output + (size_t)rows[t] * stride);
+}
+
+/* ---- six rows, the usual number -------------------------------------------------- */
+
+/* S of two pairs, one element a lane: lanes 0-5 the first's, 6-11 the second's.
+ * Their rows are copied to H and the one behind it. */
+static inline Lanes score_two(const real *first, const real *second, real *const *u, int stride, real *h)
+{
+    Lanes sum[2 * SIX];
+#pragma GCC unroll 12
+    for (int t = 0; t < 2 * SIX; t++)
+        sum[t] = (Lanes){0};
+    for (int i = 0; i < stride; i += LANES) {
+        Lanes x = load(first + i), y = load(second + i);
+        store(h + i, x);
+        store(h + stride + i, y);
+#pragma GCC unroll 6
+        for (int t = 0; t < SIX; t++) {
+            Lanes z = load(u[t] + i);
+            sum[t] = multiply_add(x, z, sum[t]);
+            sum[SIX + t] = multiply_add(y, z, sum[SIX + t]);
+        }
+    }
+    Lanes a = add_lanes_of_six(sum), b = add_lanes_of_six(sum + SIX);
+    return PICK(a, b, 0, 1, 2, 3, 4, 5, 16, 17, 18, 19, 20, 21, 0, 0, 0, 0);
+}
+
+/* E from S, of COUNT pairs and rows. */
+static void answer(Window *window, int count, real rate)
+{
+    for (int i = 0; i < count; i += LANES) {
+        Lanes sign = load(window->sign + i);
+        real *p = window->p + i;
+        store(p, load(window->step + i) * sign);
+        for (int l = 0; l < LANES; l++)
+            p[l] = m_sigmoid(p[l]);
+        store(window->step + i, broadcast(rate) * sign * (1 - load(p)));
+    }
+    add_losses(window, count);
+}
+
+/* One vector of each row: H += E U for COUNT pairs from E on, and new += E^T H. */
+static inline __attribute__((always_inline)) void move_pairs(Window *window, real *const *u, Lanes *new, int e, int i,
+                                                             const int count)
+{
+    const real *step = window->step + (size_t)e * SIX, *old = window->h + (size_t)e * window->stride + i;
+    Lanes x[2], dh[2];
+#pragma GCC unroll 2
+    for (int n = 0; n < count; n++) {
+        x[n] = load(old + n * window->stride);
+        dh[n] = load(window->zeros);
+    }
+#pragma GCC unroll 6
+    for (int t = 0; t < SIX; t++) {
+        Lanes row = load(u[t] + i);
+#pragma GCC unroll 2
+        for (int n = 0; n < count; n++) {
+            Lanes a = broadcast(step[n * SIX + t]);
+            dh[n] = multiply_add(a, row, dh[n]);
+            new[t] = multiply_add(a, x[n], new[t]);
+        }
+    }
+#pragma GCC unroll 2
+    for (int n = 0; n < count; n++) /* one after the other: both may be the same word */
+        store(window->input[e + n] + i, load(window->input[e + n] + i) + dh[n]);
+}
+
+/* H += E U, U += E^T H. */
+static void move_six(Window *window, real *const *u, int pairs)
+{
+    for (int i = 0; i < window->stride; i += LANES) {
+        Lanes new[SIX];
+        int e = 0;
+#pragma GCC unroll 6
+        for (int t = 0; t < SIX; t++)
+            new[t] = load(u[t] + i);
+        for (; e + 1 < pairs; e += 2)
+            move_pairs(window, u, new, e, i, 2);
+        if (e < pairs)
+            move_pairs(window, u, new, e, i, 1);
+#pragma GCC unroll 6
+        for (int t = 0; t < SIX; t++)
+            store(u[t] + i, new[t]);
+    }
+}
+
+static void window_of_six(Window *window, const Model *model, const int *inputs, int pairs, const int *rows, real rate)
+{
+    int stride = model->stride;
+    real *u[SIX];
+#pragma GCC unroll 6
+    for (int t = 0; t < SIX; t++)
+        u[t] = model->output + (size_t)rows[t] * stride;
+    for (int e = 0; e < pairs; e++)
+        window->input[e] = model->input + (size_t)inputs[e] * stride;
+    window->input[pairs] = window->input[pairs - 1]; /* an odd one is computed twice */
+    for (int e = 0; e < pairs; e += 2)
+        store(window->step + (size_t)e * SIX,
+              score_two(window->input[e], window->input[e + 1], u, stride, window->h + (size_t)e * stride));
+    answer(window, pairs * SIX, rate);
+    move_six(window, u, pairs);
+}
+
+void learn_window(Window *window, const Model *model, const int *inputs, int pairs, int word, const int *negatives,
+                  real rate, bool plain)
+{
+    int rows[ROWS] = {word};
+    memcpy(rows + 1, negatives, (window->rows - 1) * sizeof *rows);
+    (plain || window->rows != SIX || !all_different(rows) ? window_plain : window_of_six)(window, model, inputs, pairs, rows, rate);
+}
+
+double learn_window_once(const Model *model, const int *inputs, int pairs, int word, const int *negatives, int count,
+                         real rate, bool plain)
+{
+    Window *window = window_new(pairs, count, model->stride);
+    learn_window(window, model, inputs, pairs, word, negatives, rate, plain);
+    double loss = window_loss(window);
+    window_free(window);
+    return loss;
+}
