@@ -54,15 +54,17 @@ uint64_t parameters_hash(const Parameters *parameters)
 
 Tensor *(parameter_constant)(Parameters *parameters, const char *name, Shape shape, real value)
 {
-    char *own_name = arena_get(parameters->arena, strlen(name) + 1);
-    Tensor *tensor = tensor_new(parameters->arena, strcpy(own_name, name), shape, parameters->where);
+    size_t size = strlen(name) + 1;
+    char *own_name = memcpy(arena_get(parameters->arena, size), name, size);
+    Tensor *tensor = tensor_new(parameters->arena, own_name, shape, parameters->where);
     tensor_want_gradient(parameters->arena, tensor);
     for (size_t i = 0; i < tensor->size; i++)
         tensor->data[i] = value;
     if (parameters->n == parameters->capacity) {
         parameters->capacity = parameters->capacity ? 2 * parameters->capacity : 16;
-        parameters->tensor =
-            memory_resize(parameters->tensor, parameters->capacity, sizeof *parameters->tensor, "the parameters");
+        parameters->tensor = memory_resize(parameters->tensor, parameters->capacity,
+                                           sizeof *parameters->tensor, // NOLINT(bugprone-sizeof-expression): pointers
+                                           "the parameters");
     }
     return parameters->tensor[parameters->n++] = tensor;
 }

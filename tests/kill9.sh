@@ -1,8 +1,10 @@
 #!/bin/sh
 # kill9.sh TIMES PROGRAM...: kills each lab TIMES times (kill -9, with its gnuplots)
 # after a time of its own.  Every file that is not a .part is the earlier run's or
-# this run's, whole; the next run works and leaves no .part.
+# this run's, whole; the next run works and leaves no .part.  SHORT=1: only the steps
+# that do not train for seconds.
 set -u
+. "${0%/*}/inject/short.sh"
 times=$1
 shift
 here=$(mktemp -d) || exit 1
@@ -13,7 +15,7 @@ failed=0
 fail() { echo "$name, killed after $ms ms: $*"; failed=$((failed + 1)); }
 
 run() { # SEED FOLDER
-    "$program" --quick --quiet --seed "$1" --out "$2" >/dev/null 2>"$here/stderr"
+    "$program" $only --quick --quiet --seed "$1" --out "$2" >/dev/null 2>"$here/stderr"
 }
 
 # Trace, ledger, data, scripts and pictures; a time is whole if its last line is.
@@ -33,6 +35,7 @@ check_files() {
 printf 'IEND\256B`\202' >"$here/end"
 for program; do
     name=${program##*/} ms=- before=$failed killed=0 turn=0
+    only=${SHORT:+--step=$(steps "$name")}
     run 7 "$here/earlier" || { cat "$here/stderr"; exit 1; }
     began=$(date +%s%N)
     run 42 "$here/good" || { cat "$here/stderr"; exit 1; }
@@ -42,7 +45,7 @@ for program; do
         turn=$((turn + 1))
         ms=$(( whole * (2 * turn - 1) / (2 * times) ))
         timeout -s KILL "$(( ms / 1000 )).$(printf %03d $(( ms % 1000 )))" \
-            "$program" --quick --quiet --seed 42 --out "$here/now" >/dev/null 2>&1
+            "$program" $only --quick --quiet --seed 42 --out "$here/now" >/dev/null 2>&1
         [ $? = 137 ] && killed=$((killed + 1))
         check_files
         [ $((turn % 2)) = 0 ] && rm -rf "$here/now" && cp -r "$here/earlier" "$here/now"

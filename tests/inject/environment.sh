@@ -5,6 +5,7 @@
 # says what was wrong (one a figure, if each fails by itself), and leaves no half
 # file.  (A gnuplot that hangs is waited for a minute; tests/figure.c has less patience.)
 set -u
+. "${0%/*}/short.sh"
 here=$(mktemp -d) || exit 1
 trap 'umount "$here/full" 2>/dev/null; rm -rf "$here"' EXIT
 trap 'exit 1' INT TERM
@@ -22,12 +23,6 @@ else
     user= && rmdir "$here/full"
 fi
 
-steps() { # the short ones of $name that draw
-    case $name in
-        01*) echo 1-6 ;; 03*) echo 1-2,4 ;; 06*) echo 1,3-4 ;; 07*) echo 1-3,5 ;; 10*) echo 1,7 ;; *) echo 1-2 ;;
-    esac
-}
-
 # expect WHAT STATUS LEAST MOST: how $here/status and the lines of $here/stderr should be
 expect() {
     status=$(cat "$here/status") lines=$(wc -l <"$here/stderr")
@@ -41,13 +36,13 @@ expect() {
 }
 
 lab() { # ARGUMENT...: to standard output
-    "$here/$name" --step "$(steps)" --quick "$@" 2>"$here/stderr"
+    "$here/$name" --step "$(steps "$name")" --quick "$@" 2>"$here/stderr"
     echo $? >"$here/status"
 }
 
 for program; do
     name=${program##*/} runs=0
-    $user "$here/$name" --step "$(steps)" --quick --quiet --out "$here/readonly/out" >/dev/null 2>"$here/stderr"
+    $user "$here/$name" --step "$(steps "$name")" --quick --quiet --out "$here/readonly/out" >/dev/null 2>"$here/stderr"
     echo $? >"$here/status"
     expect "a folder that is read-only" 1 1 1
     if [ -d "$here/full" ]; then

@@ -5,6 +5,7 @@
 # no part is left.  FAULT_STEP=7 tries every 7th place only.  Of a lab that trains
 # for seconds, the steps that do not are run.
 set -u
+. "${0%/*}/short.sh"
 here=$(mktemp -d) || exit 1
 trap 'rm -rf "$here"' EXIT
 trap 'exit 1' INT TERM
@@ -24,14 +25,8 @@ check_files() {
     [ -z "$parts" ] || fail "left $parts"
 }
 
-steps() { # the short ones of $name
-    case $name in
-        01*) echo 1-6 ;; 03*) echo 1-2,4 ;; 06*) echo 1,3-4 ;; 07*) echo 1-3,5 ;; 10*) echo 1,7 ;; *) echo 1-2 ;;
-    esac
-}
-
 run() { # SEED FOLDER
-    "$program" --step "$(steps)" --quick --quiet --no-plots --threads 1 --seed "$1" --out "$2" \
+    "$program" --step "$(steps "$name")" --quick --quiet --no-plots --threads 1 --seed "$1" --out "$2" \
         >"$here/stdout" 2>"$here/stderr"
 }
 
