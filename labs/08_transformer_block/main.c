@@ -20,8 +20,9 @@
  *     make 08 ARGS="--step 6 --translate 'the small black cat drank water'"
  *
  * Chapters: dataflow.c norm.c residual.c feed_forward.c pre_post.c training.c
- * translate.c; block.c is the block from small operations.  Leads to lab 09, where
- * blocks read waves, and lab 10, where a stack of them is pretrained. */
+ * decoder_block.c translate.c own_sentence.c; block.c is the block from small
+ * operations, translator.c the Transformer.  Leads to lab 09, where blocks read
+ * waves, and lab 10, where a stack of them is pretrained. */
 #include "transformer_block.h"
 
 static void begin(Lab *lab, void *state)
