@@ -5,6 +5,8 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -63,12 +65,23 @@ START_TEST(product_of_small_sizes)
 }
 END_TEST
 
-/* k beyond the depth that is packed at once, and enough work to share. */
+/* Every height of a tile, in strips that end within a vector, at its end and behind it. */
+START_TEST(product_of_every_height)
+{
+    Rng rng = rng_new(10, "kernels");
+    for (int m = 1; m <= 26; m++)
+        for (int n = 1; n <= 41; n += 4)
+            compare_products(&rng, m, n, 9, 1);
+}
+END_TEST
+
+/* k beyond the depth that is packed at once, rows or columns a page apart, and enough work to share. */
 START_TEST(product_of_large_sizes)
 {
     Rng rng = rng_new(2, "kernels");
-    const int sizes[][3] = {{5, 9, 383},   {5, 9, 384},    {5, 9, 385},    {13, 33, 1000}, {1, 1, 5000},  {1, 200, 769},
-                            {200, 1, 769}, {33, 70, 1000}, {255, 257, 40}, {3000, 7, 110}, {7, 3000, 110}};
+    const int sizes[][3] = {{5, 9, 1023},   {5, 9, 1024},   {5, 9, 1025},    {13, 33, 1000},  {1, 1, 5000},
+                            {1, 200, 2049}, {200, 1, 769},  {33, 70, 1100},  {255, 257, 40},  {3000, 7, 110},
+                            {7, 3000, 110}, {400, 300, 60}, {30, 300, 1024}, {1024, 300, 30}, {40, 20, 257}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         compare_products(&rng, sizes[i][0], sizes[i][1], sizes[i][2], 3);
 }
@@ -89,18 +102,31 @@ START_TEST(product_of_strided_parts)
 }
 END_TEST
 
-/* Tensors shorter than a vector may end where the memory of the process does:
- * only a sanitizer or valgrind sees a read beyond, so this one is for them. */
+/* Room for N numbers that end where the process's memory does. */
+static real *numbers_before_a_wall(size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n * sizeof(real) + page - 1) / page * page;
+    char *start = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    ck_assert(start != MAP_FAILED && mprotect(start + room, page, PROT_NONE) == 0);
+    return (real *)(start + room) - n;
+}
+
+/* Tensors may end where the memory of the process does: a read or a write beyond ends the test. */
 START_TEST(product_reads_only_its_operands)
 {
-    for (int n = 1; n <= 33; n++) {
-        real *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b), c[33 * 33];
+    enum { M = 13, MOST = 41 };
+    for (int n = 1; n <= MOST; n++) {
+        real *a = numbers_before_a_wall(M * n), *b = numbers_before_a_wall(n * n), *c = numbers_before_a_wall(M * n);
+        real *bias = numbers_before_a_wall(n), *plus = numbers_before_a_wall(M * n);
         for (int i = 0; i < n; i++)
-            a[i] = b[i] = (real)i;
-        kernel_matmul(n, n, 1, strided(a, 1), strided(b, n), c, n, false, 1);
-        kernel_matmul(1, 1, n, strided(a, n), strided(b, 1), c, 1, false, 1);
-        ck_assert(c[0] == (real)(n - 1) * n * (2 * n - 1) / 6);
-        free(a), free(b);
+            b[i * n + i] = 1;
+        for (int way = 0; way < 4; way++) {
+            Strided left = way & 1 ? strided_transposed(a, M) : strided(a, n);
+            Strided right = way & 2 ? strided_transposed(b, n) : strided(b, n);
+            kernel_matmul(M, n, n, left, right, c, n, true, 1);
+            kernel_linear(M, n, n, left, right, bias, plus, c, n, 1);
+            kernel_matmul_onto(M, n, n, left, right, bias, 0, c, n, 1);
+        }
     }
 }
 END_TEST
@@ -282,6 +308,7 @@ int main(void)
 {
     Suite *suite = suite_create("kernels");
     test_add(suite, "product_of_small_sizes", product_of_small_sizes);
+    test_add(suite, "product_of_every_height", product_of_every_height);
     test_add(suite, "product_of_large_sizes", product_of_large_sizes);
     test_add(suite, "product_of_strided_parts", product_of_strided_parts);
     test_add(suite, "product_reads_only_its_operands", product_reads_only_its_operands);

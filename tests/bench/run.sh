@@ -12,7 +12,7 @@ bench=$1
 results=$bench/results.txt
 seconds=${SECONDS_EACH:-1}
 export OMP_NUM_THREADS OPENBLAS_NUM_THREADS=1
-unset OPENBLAS_CORETYPE
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # pins of some environments: half of OpenBLAS's speed
 
 python=
 for candidate in $PYTHON python3 /usr/bin/python3; do

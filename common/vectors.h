@@ -1,0 +1,125 @@
+/* vectors.h: the widest vector this build may use; for the hot loops only.
+ *
+ * GCC's vector types are most of it: + and * work on all elements, on any
+ * processor.  Two things need more: a multiply-add with one rounding, and
+ * reading or writing a vector's first elements alone, where a row of a matrix
+ * ends inside it. */
+#ifndef VECTORS_H
+#define VECTORS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "maths.h"
+
+/* zmm, ymm, or 16 bytes (NEON). */
+#if defined(__AVX512F__)
+enum { VECTOR_BYTES = 64 };
+#elif defined(__AVX__)
+enum { VECTOR_BYTES = 32 };
+#else
+enum { VECTOR_BYTES = 16 };
+#endif
+enum { WIDTH = VECTOR_BYTES / sizeof(real) }; /* elements in a vector */
+typedef real Vector __attribute__((vector_size(VECTOR_BYTES)));
+
+static inline Vector load(const real *p)
+{
+    Vector v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store(real *p, Vector v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+static inline Vector broadcast(real x)
+{
+    return x - (Vector){0}; /* x - 0 keeps the sign of -0 */
+}
+
+/* a b + c in each element with one rounding: one instruction where there is one. */
+static inline Vector multiply_add(Vector a, Vector b, Vector c)
+{
+    for (int i = 0; i < (int)WIDTH; i++)
+        c[i] = m_fma(a[i], b[i], c[i]);
+    return c;
+}
+
+/* ---- the first elements of a vector -------------------------------------------- */
+
+/* load_first reads the elements that MASK names, and zeros for the others, which
+ * may lie where no memory is; store_first leaves the others as they are. */
+#if defined(__AVX512F__)
+#include <immintrin.h>
+
+typedef __mmask16 Mask;
+
+static inline Mask first(int n)
+{
+    return (Mask)((1u << n) - 1);
+}
+
+static inline Vector load_first(const void *p, Mask mask)
+{
+    return REAL_IS_DOUBLE ? (Vector)_mm512_maskz_loadu_pd((__mmask8)mask, p) : (Vector)_mm512_maskz_loadu_ps(mask, p);
+}
+
+static inline void store_first(void *p, Mask mask, Vector v)
+{
+    if (REAL_IS_DOUBLE)
+        _mm512_mask_storeu_pd(p, (__mmask8)mask, (__m512d)v);
+    else
+        _mm512_mask_storeu_ps(p, mask, (__m512)v);
+}
+
+#elif defined(__AVX__)
+#include <immintrin.h>
+
+typedef __m256i Mask; /* the highest bit of each element */
+
+static inline Mask first(int n)
+{
+    static const int32_t bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const void *)(bits + 8 - n * (int)(sizeof(real) / 4)));
+}
+
+static inline Vector load_first(const void *p, Mask mask)
+{
+    return REAL_IS_DOUBLE ? (Vector)_mm256_maskload_pd(p, mask) : (Vector)_mm256_maskload_ps(p, mask);
+}
+
+static inline void store_first(void *p, Mask mask, Vector v)
+{
+    if (REAL_IS_DOUBLE)
+        _mm256_maskstore_pd(p, mask, (__m256d)v);
+    else
+        _mm256_maskstore_ps(p, mask, (__m256)v);
+}
+
+#else
+typedef int Mask;
+
+static inline Mask first(int n)
+{
+    return n;
+}
+
+static inline Vector load_first(const real *p, Mask n)
+{
+    Vector v = {0};
+    for (int i = 0; i < n; i++)
+        v[i] = p[i];
+    return v;
+}
+
+static inline void store_first(real *p, Mask n, Vector v)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = v[i];
+}
+#endif
+
+#endif
