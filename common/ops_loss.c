@@ -106,11 +106,11 @@ static void layer_norm_rows(int part, void *context)
 
 /* With g = gain y':  x' += (g - mean(g) - z mean(g z)) / sqrt(variance + epsilon),
  * since moving one x moves the mean and the variance too. */
-static void layer_norm_rows_backward(const Norm *l, int part)
+static void layer_norm_rows_backward(const Norm *l, int part, int first, int last)
 {
-    int n = l->n, last = (int)((long)l->rows * (part + 1) / l->threads);
+    int n = l->n;
     real *restrict z = l->space + (size_t)part * 2 * n, *restrict g = z + n;
-    for (int r = (int)((long)l->rows * part / l->threads); r < last; r++) {
+    for (int r = first; r < last; r++) {
         const real *x = l->x + (size_t)r * n, *dy = l->dy + (size_t)r * n;
         real *dx = l->dx.at + (size_t)r * n, mean = l->mean[r], inverse = l->inverse[r];
         for (int i = 0; i < n; i++) {
@@ -123,11 +123,11 @@ static void layer_norm_rows_backward(const Norm *l, int part)
     }
 }
 
-/* gain' += z y' and bias' += y' over the rows, for some of the columns. */
-static void layer_norm_columns_backward(const Norm *l, int part)
+/* gain' += z y' and bias' += y' over some rows, for a part of the columns. */
+static void layer_norm_columns_backward(const Norm *l, int part, int first_row, int last_row)
 {
     int n = l->n, first = (int)((long)n * part / l->threads), last = (int)((long)n * (part + 1) / l->threads);
-    for (int r = 0; r < l->rows; r++) {
+    for (int r = first_row; r < last_row; r++) {
         const real *x = l->x + (size_t)r * n, *dy = l->dy + (size_t)r * n;
         real mean = l->mean[r], inverse = l->inverse[r], *dgain = l->dgain, *dbias = l->dbias;
         for (int i = first; dgain && i < last; i++)
@@ -140,10 +140,24 @@ static void layer_norm_columns_backward(const Norm *l, int part)
 static void layer_norm_part_backward(int part, void *context)
 {
     const Norm *l = context;
-    if (part < l->threads)
-        layer_norm_columns_backward(l, part);
+    int rows = l->rows, of = l->threads, i = part - of;
+    if (part < of)
+        layer_norm_columns_backward(l, part, 0, rows);
     else if (l->dx.at)
-        layer_norm_rows_backward(l, part - l->threads);
+        layer_norm_rows_backward(l, i, (int)((long)rows * i / of), (int)((long)rows * (i + 1) / of));
+}
+
+/* One thread takes some rows at a time, so that both find them in the first cache. */
+static void layer_norm_alone_backward(const Norm *l)
+{
+    enum { FIRST_CACHE = 1 << 12 }; /* numbers of y' */
+    int each = FIRST_CACHE / l->n + 1;
+    for (int first = 0; first < l->rows; first += each) {
+        int last = first + each < l->rows ? first + each : l->rows;
+        layer_norm_columns_backward(l, 0, first, last);
+        if (l->dx.at)
+            layer_norm_rows_backward(l, 0, first, last);
+    }
 }
 
 static void layer_norm_backward(Node *node)
@@ -154,10 +168,13 @@ static void layer_norm_backward(Node *node)
     l->dgain = gradient_sum(gain);
     l->dbias = gradient_sum(bias);
     l->dx = gradient_part(x);
-    if (x == gain || x == bias)
+    if (x == gain || x == bias) /* one row */
         l->threads = 1;
     l->space = arena_get(tape_arena(node->tape), (size_t)l->threads * 2 * l->n * sizeof(real));
-    parallel_for(l->threads, 2 * l->threads, layer_norm_part_backward, l);
+    if (l->threads == 1)
+        layer_norm_alone_backward(l);
+    else
+        parallel_for(l->threads, 2 * l->threads, layer_norm_part_backward, l);
 }
 
 Tensor *(op_layer_norm)(Tape *tape, Tensor *x, Tensor *gain, Tensor *bias, real epsilon)
