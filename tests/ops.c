@@ -363,6 +363,25 @@ START_TEST(dropout)
 }
 END_TEST
 
+/* A quarter turn (sine 1, cosine 0) makes (-b, a) of (a, b) in both heads, none leaves the row as it is;
+ * and the gradient is turned back. */
+START_TEST(rotary)
+{
+    Tape *tape = tape_new(1);
+    Tensor *x = tape_variable(tape, "x", SHAPE(2, 4), (real[]){1, 2, 3, 4, 5, 6, 7, 8});
+    Tensor *turns = tape_input(tape, "turns", SHAPE(2, 2), (real[]){0, 1, 1, 0});
+    Tensor *weight = tape_input(tape, "w", SHAPE(2, 4), (real[]){1, 2, 3, 4, 5, 6, 7, 8});
+    Tensor *y = op_rotary(tape, x, turns, 2);
+    const real turned[] = {1, 2, 3, 4, -6, 5, -8, 7}, back[] = {1, 2, 3, 4, 6, -5, 8, -7};
+    tape_backward(tape, op_sum(tape, op_multiply(tape, y, weight)));
+    for (int i = 0; i < 8; i++) {
+        ck_assert(y->data[i] == turned[i]);
+        ck_assert(x->grad[i] == back[i]);
+    }
+    tape_free(tape);
+}
+END_TEST
+
 /* The same numbers whatever the shape they are seen in, and empty tensors pass. */
 START_TEST(empty_tensors)
 {
@@ -459,6 +478,7 @@ int main(void)
     test_add(suite, "cross_entropy_of_ignored_rows_only", cross_entropy_of_ignored_rows_only);
     test_add(suite, "relu_at_the_edges", relu_at_the_edges);
     test_add(suite, "dropout", dropout);
+    test_add(suite, "rotary", rotary);
     test_add(suite, "empty_tensors", empty_tensors);
     test_add(suite, "misuse", misuse);
     return test_run(suite);
