@@ -99,15 +99,14 @@ static void allocate(Corpus *corpus)
 {
     size_t most = corpus->block + HALF_CHARACTER;
     corpus->capacity = TEXT_ENOUGH + (corpus->replace ? REPLACEMENT * most : most);
-    corpus->raw = memory_resize(corpus->raw, most, 1, "reading the corpus");
-    corpus->text = memory_resize(corpus->text, corpus->capacity, 1, "reading the corpus");
+    corpus->raw = memory_resize(NULL, most, 1, "reading the corpus");
+    corpus->text = memory_resize(NULL, corpus->capacity, 1, "reading the corpus");
 }
 
 void corpus_rewind(Corpus *corpus)
 {
     if (corpus->file >= 0 && lseek(corpus->file, 0, SEEK_SET) < 0)
         die("%s: cannot be read again: %s", corpus->name, strerror(errno));
-    allocate(corpus);
     corpus->read = 0;
     corpus->all_read = false;
     corpus->raw_length = corpus->length = corpus->at = corpus->line_end = 0;
@@ -119,6 +118,9 @@ void corpus_block_size(Corpus *corpus, size_t size)
 {
     if (size < 1)
         die_misuse(HERE, "corpus_block_size: a block has at least one byte");
+    free(corpus->raw);
+    free(corpus->text);
+    corpus->raw = corpus->text = NULL;
     corpus->block = size;
     corpus_rewind(corpus);
 }
@@ -215,6 +217,8 @@ static void check_block(Corpus *corpus)
  * used all but an unfinished token, so there is room. */
 static void fill(Corpus *corpus)
 {
+    if (!corpus->text) /* not before: a test asks for smaller blocks first */
+        allocate(corpus);
     corpus->length -= corpus->at;
     memmove(corpus->text, corpus->text + corpus->at, corpus->length);
     corpus->line_end -= corpus->at;
@@ -276,17 +280,58 @@ static size_t next_token(Corpus *corpus, char token[TOKEN_MAX])
     }
 }
 
-void corpus_count(Corpus *corpus, Vocab *vocab)
+/* MOST 0: however many. */
+static uint64_t count_words(Corpus *corpus, Vocab *vocab, int most)
 {
     char token[TOKEN_MAX];
     bool any = false;
+    uint64_t times = 0;
     while (begin_line(corpus)) {
-        for (size_t n; (n = next_token(corpus, token)) > 0; any = true)
+        for (size_t n; (n = next_token(corpus, token)) > 0; any = true) {
             vocab_add(vocab, token, n);
+            while (most > 0 && vocab->size > most)
+                vocab_forget(vocab, ++times + 1);
+        }
         end_line(corpus);
     }
     if (!any)
         die("%s: has no words, only white space", corpus->name);
+    return times * (times + 1) / 2;
+}
+
+void corpus_count(Corpus *corpus, Vocab *vocab)
+{
+    count_words(corpus, vocab, 0);
+}
+
+/* Only the words of VOCAB, from the first line on. */
+static void count_again(Corpus *corpus, Vocab *vocab)
+{
+    char token[TOKEN_MAX];
+    memset(vocab->count, 0, (size_t)vocab->size * sizeof *vocab->count);
+    vocab->total = 0;
+    corpus_rewind(corpus);
+    while (begin_line(corpus)) {
+        for (size_t n; (n = next_token(corpus, token)) > 0;) {
+            int id = vocab_find_bytes(vocab, token, n);
+            if (id != VOCAB_NONE) {
+                vocab->count[id]++;
+                vocab->total++;
+            }
+        }
+        end_line(corpus);
+    }
+}
+
+uint64_t corpus_count_frequent(Corpus *corpus, Vocab *vocab, int most)
+{
+    if (most < 1 || vocab->size > 0)
+        die_misuse(HERE, "corpus_count_frequent: into a new vocabulary of at least 1 word");
+    corpus_rewind(corpus);
+    uint64_t missing = count_words(corpus, vocab, most);
+    if (missing > 0)
+        count_again(corpus, vocab);
+    return missing;
 }
 
 int corpus_sentence(Corpus *corpus, const Vocab *vocab, int unknown, int *ids, int most)

@@ -35,6 +35,15 @@ uint64_t corpus_position(const Corpus *corpus);
 /* Counts the words from here to the end into VOCAB.  Dies if there are none. */
 void corpus_count(Corpus *corpus, Vocab *vocab);
 
+/* As corpus_count from the first line on, but holds at most MOST words (at least 1)
+ * at a time, for texts whose rare words would fill the memory: whenever there
+ * are more, the words seen once since they came are forgotten; the next time
+ * those seen at most twice, and so on (ReduceVocab of word2vec.c).  A second
+ * pass then counts what is left, so that every count is exact.  Returns how
+ * often a word may stand in the text and yet be missing: 0, nothing was
+ * forgotten; after n times it is 1 + 2 + ... + n. */
+uint64_t corpus_count_frequent(Corpus *corpus, Vocab *vocab, int most);
+
 /* The next sentence as word numbers: at most MOST of them into IDS, words that
  * are not in VOCAB left out (or, with UNKNOWN >= 0, replaced by UNKNOWN).
  * Returns how many, 0 for an empty line, or -1 at the end. */

@@ -49,15 +49,20 @@ Vocab *vocab_new(void)
     return vocab;
 }
 
+static void free_blocks(Block *block)
+{
+    while (block) {
+        Block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
 void vocab_free(Vocab *vocab)
 {
     if (!vocab)
         return;
-    while (vocab->text) {
-        Block *next = vocab->text->next;
-        free(vocab->text);
-        vocab->text = next;
-    }
+    free_blocks(vocab->text);
     free(vocab->word);
     free(vocab->count);
     free(vocab->slot);
@@ -201,6 +206,27 @@ static void renumber(Vocab *vocab, int (*compare)(const void *, const void *), u
         place(vocab, (Slot){hash_of(entry[i].word, strlen(entry[i].word)), (uint32_t)i + 1});
     }
     free(entry);
+}
+
+void vocab_forget(Vocab *vocab, uint64_t cut_off)
+{
+    Block *old = vocab->text;
+    int kept = 0;
+    vocab->text = NULL;
+    memset(vocab->slot, 0, vocab->slots * sizeof *vocab->slot);
+    for (int i = 0; i < vocab->size; i++) {
+        if (vocab->count[i] < cut_off) {
+            vocab->total -= vocab->count[i];
+            continue;
+        }
+        size_t length = strlen(vocab->word[i]);
+        vocab->word[kept] = store_bytes(vocab, vocab->word[i], length);
+        vocab->count[kept] = vocab->count[i];
+        place(vocab, (Slot){hash_of(vocab->word[kept], length), (uint32_t)kept + 1});
+        kept++;
+    }
+    vocab->size = kept;
+    free_blocks(old);
 }
 
 void vocab_sort_by_count(Vocab *vocab, uint64_t cut_off, int most)

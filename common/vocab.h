@@ -39,6 +39,10 @@ int vocab_find_bytes(const Vocab *vocab, const char *word, size_t length);
  * total is that of the words kept. */
 void vocab_sort_by_count(Vocab *vocab, uint64_t cut_off, int most);
 
+/* Forgets the words seen fewer than CUT_OFF times and gives their memory back; the
+ * others keep their order. */
+void vocab_forget(Vocab *vocab, uint64_t cut_off);
+
 /* Renumbers by the words' bytes (UTF-8 order is code-point order). */
 void vocab_sort_by_word(Vocab *vocab);
 

@@ -2,6 +2,7 @@
  * blocks, and every way in which a file is not a text. */
 #define _GNU_SOURCE
 #include "corpus.h"
+#include "rng.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -148,6 +149,43 @@ START_TEST(a_line_without_end_is_several_sentences)
             ck_assert_int_eq(ids[i], seen++ % 7);
     ck_assert_int_eq(seen, WORDS);
     vocab_free(vocab);
+    corpus_close(corpus);
+    free(text);
+}
+END_TEST
+
+/* A text whose words are more than are held: what was seen more often than the
+ * answer says is there, and every count is exact. */
+START_TEST(rare_words_are_forgotten)
+{
+    enum { WORDS = 20000, HELD = 2000 };
+    char *text = malloc(WORDS * 8 + 1), *end = text;
+    Rng rng = rng_new(1, "rare words");
+    for (int i = 0; i < WORDS; i++) /* half of them from 100 words, the others from 10000 */
+        end += sprintf(end, "w%d%c", (int)rng_below(&rng, i % 2 ? 100 : 10000), i % 20 ? ' ' : '\n');
+    Corpus *corpus = corpus_from_text("text", text, false);
+    Vocab *all = vocab_new(), *held = vocab_new(), *enough = vocab_new();
+    corpus_count(corpus, all);
+    uint64_t missing = corpus_count_frequent(corpus, held, HELD);
+    ck_assert_uint_gt(missing, 0);
+    ck_assert_int_le(held->size, HELD);
+    uint64_t total = 0;
+    for (int i = 0; i < all->size; i++) {
+        int id = vocab_find(held, all->word[i]);
+        ck_assert(id != VOCAB_NONE || all->count[i] <= missing);
+        if (id != VOCAB_NONE) {
+            ck_assert_uint_eq(held->count[id], all->count[i]);
+            total += all->count[i];
+        }
+    }
+    ck_assert_uint_eq(held->total, total);
+    ck_assert_int_ge(held->size, 100);
+    ck_assert_uint_eq(corpus_count_frequent(corpus, enough, all->size), 0); /* nothing to forget */
+    ck_assert_int_eq(enough->size, all->size);
+    ck_assert_uint_eq(enough->total, WORDS);
+    vocab_free(all);
+    vocab_free(held);
+    vocab_free(enough);
     corpus_close(corpus);
     free(text);
 }
@@ -349,6 +387,7 @@ int main(void)
     add(suite, "a_binary_file_is_refused", a_binary_file_is_refused);
     add(suite, "a_text_without_words_is_refused", a_text_without_words_is_refused);
     add(suite, "what_is_not_a_plain_file_is_refused", what_is_not_a_plain_file_is_refused);
+    test_add(suite, "rare_words_are_forgotten", rare_words_are_forgotten);
     test_add(suite, "fuzzed", fuzzed);
     test_add_exit(suite, "room_for_no_words_is_refused", room_for_no_words_is_refused, 1);
     test_add_exit(suite, "a_block_of_no_bytes_is_refused", a_block_of_no_bytes_is_refused, 1);

@@ -77,6 +77,36 @@ START_TEST(sort_by_count_drops_the_rare)
 }
 END_TEST
 
+/* The rest keeps its order, is found, and can be added to. */
+START_TEST(forgetting_keeps_the_order)
+{
+    enum { WORDS = 30000 };
+    Vocab *vocab = vocab_new();
+    char word[16];
+    uint64_t kept = 0;
+    for (int i = 0; i < WORDS; i++)
+        for (int n = 0; n <= i % 4; n++)
+            vocab_add(vocab, word, (size_t)sprintf(word, "w%d", i));
+    vocab_forget(vocab, 3);
+    ck_assert_int_eq(vocab->size, WORDS / 2);
+    for (int i = 0, id = 0; i < WORDS; i++) {
+        sprintf(word, "w%d", i);
+        ck_assert_int_eq(vocab_find(vocab, word), i % 4 >= 2 ? id : VOCAB_NONE);
+        if (i % 4 < 2)
+            continue;
+        ck_assert_str_eq(vocab->word[id], word);
+        ck_assert_uint_eq(vocab->count[id++], (uint64_t)(i % 4 + 1));
+        kept += (uint64_t)(i % 4 + 1);
+    }
+    ck_assert_uint_eq(vocab->total, kept);
+    ck_assert_int_eq(vocab_add(vocab, "w0", 2), WORDS / 2);
+    vocab_forget(vocab, UINT64_MAX);
+    ck_assert_int_eq(vocab->size, 0);
+    ck_assert_uint_eq(vocab->total, 0);
+    vocab_free(vocab);
+}
+END_TEST
+
 START_TEST(a_million_words)
 {
     enum { MANY = 1200000 };
@@ -134,6 +164,7 @@ int main(void)
     test_add(suite, "nothing_is_found_in_an_empty_one", nothing_is_found_in_an_empty_one);
     test_add(suite, "sort_by_word_is_code_point_order", sort_by_word_is_code_point_order);
     test_add(suite, "sort_by_count_drops_the_rare", sort_by_count_drops_the_rare);
+    test_add(suite, "forgetting_keeps_the_order", forgetting_keeps_the_order);
     test_add(suite, "a_million_words", a_million_words);
     test_add(suite, "words_of_every_length", words_of_every_length);
     test_add_exit(suite, "a_zero_byte_is_refused", a_zero_byte_is_refused, 1);

@@ -47,6 +47,11 @@ static Vectors *train_on(Lab *lab, const Word2Vec *self, Corpus *corpus, const c
           : setting.loss == HIERARCHICAL_SOFTMAX ? "hierarchical softmax"
                                                  : "full softmax",
           setting.dimension, setting.window, setting.epochs);
+    if (text->missing >= (uint64_t)self->min_count)
+        trace(lab->trace,
+              "The text has so many different words that rare ones were forgotten while it was counted: some that are\n"
+              "in it up to %llu times may be missing.\n\n",
+              (unsigned long long)text->missing);
     progress_begin(lab->progress, "training", (double)text->tokens * setting.epochs);
     Model *model = train(text, &setting, NULL, lab_rng(lab, "own text"), lab->progress, &course);
     progress_end(lab->progress);

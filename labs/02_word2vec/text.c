@@ -57,12 +57,14 @@ static void keep_sentences(Text *text)
     text->corpus = NULL;
 }
 
+enum { WORDS_HELD = 1 << 22 }; /* while counting: some 250 MB */
+
 Text *text_of_corpus(Corpus *corpus, const char *name, int min_count, int most)
 {
     Text *text = memory_new(1, sizeof *text, "the text");
     text->vocab = vocab_new();
     text->corpus = corpus;
-    corpus_count(corpus, text->vocab);
+    text->missing = corpus_count_frequent(corpus, text->vocab, WORDS_HELD);
     uint64_t all = text->vocab->total;
     int different = text->vocab->size;
     vocab_sort_by_count(text->vocab, (uint64_t)min_count, most);

@@ -31,6 +31,7 @@ enum { LINE_WORDS = 1000 }; /* a longer line of a file is several sentences */
 typedef struct {
     Vocab *vocab;
     uint64_t tokens; /* known words in one pass over the text */
+    uint64_t missing; /* a word seen at most so often may be missing (corpus_count_frequent) */
     int *ids;        /* sentence s is ids[start[s]] ... ids[start[s + 1] - 1] */
     long *start;
     int sentences;
