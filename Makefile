@@ -205,9 +205,11 @@ $(VARIANTS:%=identical-%): identical-%:
 
 # Peers that are not installed are skipped; ROUNDS=5 ONLY=gpt THREADS=1 choose.
 .PHONY: bench
-bench: $(BUILD)/tests/bench/course $(BUILD)/tests/bench/peak ## times against the peers that are installed, in pairs
+bench: all $(addprefix $(BUILD)/tests/bench/,course peak zipf startup) ## times against the peers that are installed, in pairs
 	@$(CC) $(CFLAGS) tests/bench/openblas_peer.c -lopenblas -o $(BUILD)/tests/bench/openblas_peer 2>/dev/null || true
 	@sh tests/bench/run.sh $(BUILD)/tests/bench
+	@[ -n "$(ONLY)" ] || sh tests/bench/skipgram.sh $(BUILD)/tests/bench $(BUILD)/labs/02_word2vec
+	@[ -n "$(ONLY)" ] || $(BUILD)/tests/bench/startup $(BUILD)/tests/bench/outputs $(LABS:%=$(BUILD)/labs/%)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcourse.a
 	$(CC) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
