@@ -124,9 +124,9 @@ asan: ## the library's tests and the quick labs under the address and undefined-
 tsan: ## quick labs with two threads under the thread sanitizer
 	@$(MAKE) --no-print-directory MODE=tsan ARGS="--threads 2" quick-labs
 
-valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-512)
+valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-512; the pool's threads live to the end)
 	@$(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
-	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite" quick-labs
+	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite" quick-labs
 
 FAULT_STEP ?= 11
 faults: $(LABS:%=$(BUILD)/faults/%) all ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)

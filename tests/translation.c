@@ -264,10 +264,10 @@ START_TEST(scores)
         const Pair *pair = &translation->training[i];
         int words[TRANSLATION_FRENCH];
         for (int w = 0; w < pair->target_length; w++)
-            words[w] = pair->target[w];
+            words[w] = i == 1 && w == pair->target_length - 1 ? TRANSLATION_UNK : pair->target[w];
         translation_score(&score, pair, words, pair->target_length - (i == 0));
     }
-    ck_assert_double_eq(translation_exact(&score), 0.9);
+    ck_assert_double_eq(translation_exact(&score), 0.8); /* one is cut short, one ends with another word */
     ck_assert(bleu_score(&score.bleu) < 100 && bleu_score(&score.bleu) > 95);
     translation_free(translation);
 }
