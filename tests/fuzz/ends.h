@@ -47,6 +47,16 @@ static inline const char *as_file(const void *data, size_t size)
     return path;
 }
 
+/* DATA as an argument of the command line, which ends at its first NUL: false if it is none. */
+static inline bool as_argument(char text[4096], const void *data, size_t size)
+{
+    if (size >= 4096 || memchr(data, '\0', size))
+        return false;
+    memcpy(text, data, size);
+    text[size] = '\0';
+    return true;
+}
+
 #ifdef FUZZING
 #include <setjmp.h>
 

@@ -34,10 +34,8 @@ static void read_sentence(void *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[4096];
-    if (size >= sizeof text || memchr(data, '\0', size)) /* an argument ends there */
+    if (!as_argument(text, data, size))
         return 0;
-    memcpy(text, data, size);
-    text[size] = '\0';
     sentences_to_fuzz();
     ends_well(read_sentence, text);
     return 0;
