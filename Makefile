@@ -108,8 +108,10 @@ claims: all ## every claim over SEEDS seeds: how many hold, the worst first
 
 .PHONY: check tests run-tests asan valgrind tsan faults kill9 coverage mutations fuzz
 tests: $(TESTS:%=$(BUILD)/tests/%)
-run-tests: $(patsubst %,$(BUILD)/tests/%,$(or $(ONLY),$(TESTS))) $(if $(ONLY),,all)
-	@for test in $(or $(ONLY),$(TESTS)); do $(BUILD)/tests/$$test || exit 1; done
+run-tests: $(patsubst %,run-test-%,$(or $(ONLY),$(TESTS)))
+.PHONY: $(TESTS:%=run-test-%)
+$(TESTS:%=run-test-%): run-test-%: $(BUILD)/tests/% $(if $(ONLY),,all)
+	@$<
 
 # Gradients are checked in double, where central differences are exact enough.
 check: ## all tests: gradients in double, then everything in float

@@ -53,6 +53,26 @@ static void compare_products(Rng *rng, int m, int n, int k, int threads)
     free(a), free(b), free(c), free(fast), free(plain), free(packed);
 }
 
+/* A B + bias and A B + bias + plus of every shape: the plain product, then the plain sums. */
+static void compare_linear(Rng *rng, int m, int n, int k)
+{
+    real *a = random_numbers(rng, (size_t)m * k), *b = random_numbers(rng, (size_t)k * n);
+    real *bias = random_numbers(rng, n), *plus = random_numbers(rng, (size_t)m * n);
+    real *fast = memory_new((size_t)m * n, sizeof(real), "a test");
+    real *plain = memory_new((size_t)m * n, sizeof(real), "a test");
+    for (int way = 0; way < 8; way++) {
+        Strided left = way & 1 ? strided_transposed(a, m) : strided(a, k);
+        Strided right = way & 2 ? strided_transposed(b, k) : strided(b, n);
+        bool adds = way & 4;
+        kernel_matmul_plain(m, n, k, left, right, plain, n, false);
+        for (int i = 0; i < m * n; i++)
+            plain[i] = plain[i] + bias[i % n] + (adds ? plus[i] : 0);
+        kernel_linear(m, n, k, left, right, bias, adds ? plus : NULL, fast, n, 1);
+        ck_assert_msg(memcmp(fast, plain, (size_t)m * n * sizeof(real)) == 0, "%d x %d x %d, way %d", m, n, k, way);
+    }
+    free(a), free(b), free(bias), free(plus), free(fast), free(plain);
+}
+
 START_TEST(product_of_small_sizes)
 {
     Rng rng = rng_new(1, "kernels");
@@ -70,8 +90,10 @@ START_TEST(product_of_every_height)
 {
     Rng rng = rng_new(10, "kernels");
     for (int m = 1; m <= 26; m++)
-        for (int n = 1; n <= 41; n += 4)
+        for (int n = 1; n <= 49; n += n == 1 ? 3 : 4) { /* 1, 4, 8 ...: also whole vectors */
             compare_products(&rng, m, n, 9, 1);
+            compare_linear(&rng, m, n, 9);
+        }
 }
 END_TEST
 

@@ -80,12 +80,15 @@ END_TEST
 /* The exponentials of part of the numbers are the whole one, to the bit. */
 START_TEST(exponentials_of_a_range_are_the_same_bits)
 {
+    int differ = 0; /* an assertion for each of 22 million numbers would take a minute */
     for (int32_t bits = 0; bits <= bits_of_float(INFINITY); bits += 97) {
         float x = float_of_bits(bits);
-        ck_assert(bits_of_float(exp32_negative(-x)) == bits_of_float(exp32(-x)));
-        ck_assert(x > 87 || (bits_of_float(exp32_moderate(x)) == bits_of_float(exp32(x)) &&
-                             bits_of_float(exp32_moderate(-x)) == bits_of_float(exp32(-x))));
+        differ += bits_of_float(exp32_negative(-x)) != bits_of_float(exp32(-x));
+        if (x <= 87)
+            differ += bits_of_float(exp32_moderate(x)) != bits_of_float(exp32(x)) ||
+                      bits_of_float(exp32_moderate(-x)) != bits_of_float(exp32(-x));
     }
+    ck_assert_int_eq(differ, 0);
     ck_assert(exp32_negative(-INFINITY) == 0);
     ck_assert(isnan(exp32_negative(NAN)) && isnan(exp32_moderate(NAN)));
 }
