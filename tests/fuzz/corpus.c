@@ -2,7 +2,7 @@
  * give the same words as the text taken whole.  The first byte is the block's
  * size.
  *
- *     make fuzz-corpus SECONDS=300
+ *     make fuzz-corpus FUZZ_SECONDS=300
  *
  * tests/corpus.c runs this over the files of tests/fuzz/corpus/. */
 #include <stdint.h>

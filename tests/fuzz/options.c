@@ -2,7 +2,7 @@
  * words separated by newlines; they are understood, or the program says one line
  * and ends.
  *
- *     make fuzz FUZZ_ONLY=options FUZZ_SECONDS=300
+ *     make fuzz-options FUZZ_SECONDS=300
  *
  * tests/fuzzed.c runs this over the files of tests/fuzz/options/. */
 #define _GNU_SOURCE

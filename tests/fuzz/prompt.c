@@ -1,7 +1,7 @@
 /* prompt.c: a fuzzer for lab 10's --prompt: whatever the text is, it is words of
  * the corpus, or the program says one line and ends.
  *
- *     make fuzz FUZZ_ONLY=prompt FUZZ_SECONDS=300
+ *     make fuzz-prompt FUZZ_SECONDS=300
  *
  * tests/lab_10_in_context.c runs this over the files of tests/fuzz/prompt/. */
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 /* qkv.c: a fuzzer for the file of --qkv: whatever the bytes are, they are three
  * matrices that fit, or the program says one line and ends.
  *
- *     make fuzz FUZZ_ONLY=qkv FUZZ_SECONDS=300
+ *     make fuzz-qkv FUZZ_SECONDS=300
  *
  * tests/lab_06_self_attention.c runs this over the files of tests/fuzz/qkv/. */
 #define _GNU_SOURCE

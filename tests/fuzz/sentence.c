@@ -2,7 +2,7 @@
  * of the corpus with an ambiguous one among them, or the program says one line and
  * ends.
  *
- *     make fuzz FUZZ_ONLY=sentence FUZZ_SECONDS=300
+ *     make fuzz-sentence FUZZ_SECONDS=300
  *
  * tests/lab_04_lstm_gates.c runs this over the files of tests/fuzz/sentence/. */
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 /* series.c: a fuzzer for the file of --series: whatever the bytes are, they are
  * numbers enough, or the program says one line and ends.
  *
- *     make fuzz FUZZ_ONLY=series FUZZ_SECONDS=300
+ *     make fuzz-series FUZZ_SECONDS=300
  *
  * tests/lab_09_sequence_modeling.c runs this over the files of tests/fuzz/series/. */
 #define _GNU_SOURCE

@@ -3,7 +3,7 @@
  * TOKEN_MAX bytes, the same whether the text comes whole or in pieces, and
  * tokens of tokens are themselves (but for words so long that they were cut).
  *
- *     make fuzz FUZZ_SECONDS=300
+ *     make fuzz-text FUZZ_SECONDS=300
  *
  * tests/fuzzed.c runs this over the files of tests/fuzz/text/. */
 #include "text.h"

@@ -2,7 +2,7 @@
  * is words of the corpus, which the grammar may parse and which come back the same
  * from their numbers, or the program says one line and ends.
  *
- *     make fuzz FUZZ_ONLY=translate FUZZ_SECONDS=300
+ *     make fuzz-translate FUZZ_SECONDS=300
  *
  * tests/lab_05_seq2seq_attention.c runs this over the files of tests/fuzz/translate/. */
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 /* vectors.c: a fuzzer for files of word vectors: whatever the bytes are, they are
  * vectors that can be used, or the program says one line and ends.
  *
- *     make fuzz FUZZ_ONLY=vectors FUZZ_SECONDS=300
+ *     make fuzz-vectors FUZZ_SECONDS=300
  *
  * tests/lab_02_word2vec.c runs this over the files of tests/fuzz/vectors/. */
 #define _GNU_SOURCE

@@ -2,7 +2,7 @@
  * gives a reason of one line, and what it says yes to can be written and read
  * again.
  *
- *     make fuzz FUZZ_SECONDS=300
+ *     make fuzz-weights FUZZ_SECONDS=300
  *
  * tests/weights.c runs this over the files of tests/fuzz/weights/. */
 #define _GNU_SOURCE
