@@ -389,7 +389,7 @@ static void measure(Bench *b, const char *name, double seconds)
     qsort(cpu, n, sizeof *cpu, ascending);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%s course-%dt wall %.5f min %.5f max %.5f cpu %.5f gflop %.6f rss %.0f loss %.4f %.4f\n", name, b->threads,
+    printf("%s course-%dt wall %.7f min %.7f max %.7f cpu %.7f gflop %.6f rss %.0f loss %.4f %.4f\n", name, b->threads,
            wall[n / 2], wall[0], wall[n - 1], cpu[n / 2], b->flop * 1e-9, (double)usage.ru_maxrss / 1024, (double)first,
            (double)last);
 }

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     qsort(cpu, rounds + 1, sizeof *cpu, ascending);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%s openblas-%dt wall %.5f min %.5f max %.5f cpu %.5f gflop %.6f rss %.0f loss 0 0\n", argv[1], threads,
+    printf("%s openblas-%dt wall %.7f min %.7f max %.7f cpu %.7f gflop %.6f rss %.0f loss 0 0\n", argv[1], threads,
            wall[rounds / 2], wall[0], wall[rounds], cpu[rounds / 2], flop * 1e-9, (double)usage.ru_maxrss / 1024);
     free(a), free(b), free(c);
     return 0;
