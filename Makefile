@@ -215,8 +215,13 @@ bench: all $(addprefix $(BUILD)/tests/bench/,course peak zipf startup) ## times 
 	@sh tests/bench/run.sh $(BUILD)/tests/bench
 	@[ -n "$(ONLY)" ] || sh tests/bench/skipgram.sh $(BUILD)/tests/bench $(BUILD)/labs/02_word2vec
 	@[ -n "$(ONLY)" ] || $(BUILD)/tests/bench/startup $(BUILD)/tests/bench/outputs $(LABS:%=$(BUILD)/labs/%)
+
+.PHONY: quality
+quality: all $(BUILD)/tests/bench/quality ## word vectors beside word2vec's, gensim's and fastText's, scored alike (20 s a text; SEEDS=10)
+	@sh tests/bench/quality.sh $(BUILD)/tests/bench $(BUILD)/labs/02_word2vec
+$(BUILD)/tests/bench/quality: $(addprefix $(BUILD)/chapters/02_word2vec/,evaluate.o vectors.o)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcourse.a
-	$(CC) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(CC) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LDLIBS) -o $@
 
 .PHONY: golden
 golden: all ## rewrite the expected traces and the handouts' figures
