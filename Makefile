@@ -111,7 +111,7 @@ tests: $(TESTS:%=$(BUILD)/tests/%)
 run-tests: $(patsubst %,run-test-%,$(or $(ONLY),$(TESTS)))
 .PHONY: $(TESTS:%=run-test-%)
 $(TESTS:%=run-test-%): run-test-%: $(BUILD)/tests/% $(if $(ONLY),,all)
-	@$<
+	@$(UNDER) $<
 
 # Gradients are checked in double, where central differences are exact enough.
 check: ## all tests: gradients in double, then everything in float
@@ -126,9 +126,12 @@ asan: ## the library's tests and the quick labs under the address and undefined-
 tsan: ## quick labs with two threads under the thread sanitizer
 	@$(MAKE) --no-print-directory MODE=tsan ARGS="--threads 2" quick-labs
 
-valgrind: ## quick labs under valgrind memcheck (which knows AVX2 but not AVX-512; the pool's threads live to the end)
-	@$(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
-	    UNDER="valgrind -q --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite" quick-labs
+MEMCHECK  = valgrind -q --error-exitcode=99
+LEAKCHECK = --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite
+valgrind: ## the library's tests and the quick labs under valgrind memcheck (which knows AVX2 but not AVX-512; the pool's threads live to the end)
+	@CK_TIMEOUT_MULTIPLIER=100 $(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
+	    UNDER="$(MEMCHECK)" ONLY="$(filter-out lab_%,$(TESTS))" run-tests
+	@$(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind UNDER="$(MEMCHECK) $(LEAKCHECK)" quick-labs
 
 FAULT_STEP ?= 11
 faults: $(LABS:%=$(BUILD)/faults/%) all ## quick labs in which each call of the system fails in turn (every FAULT_STEPth place that calls)
