@@ -202,7 +202,7 @@ static void pack_strip(int k, int columns, Strided b, real *to)
     } else {
         for (int p = 0; p < k; p++)
             for (int j = 0; j < columns; j++)
-                to[p * width + j] = b.data[(long)p * b.row + (long)j * b.column];
+                to[p * width + j] = b.data[(long)p * b.row + (long)j * b.column]; // NOLINT: there is room for N > 0
     }
 }
 

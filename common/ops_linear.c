@@ -77,7 +77,7 @@ static void linear_backward(Node *node)
     int all = tensor_rows(y), n = tensor_columns(y), k = tensor_columns(x), threads = tape_threads(node->tape);
     Part dplus = part_of(plus), db = gradient_part(node->input[2]), dx = gradient_part(x);
     WeightGradient dw = weight_gradient(w, w == plus ? 0 : all, tape_arena(node->tape));
-    Strided turned = strided_transposed(w->data, n);
+    Strided turned = strided_transposed(w->data, n); // NOLINT: W is never NULL, unlike plus
     if (dx.at && all > TOGETHER)
         turned = packed(tape_arena(node->tape), k, n, turned);
     int each = w == x || w == plus ? all : TOGETHER * (threads > 1 ? threads : 1);

@@ -200,8 +200,8 @@ Tensor *(op_concat)(Tape *tape, Tensor *const *parts, int n, int axis)
         shape.dim[axis] += parts[i]->shape.dim[axis];
     }
     Concat *concat = arena_get(tape_arena(tape), sizeof *concat);
-    *concat = (Concat){axis, n, arena_get(tape_arena(tape), n * sizeof *parts)};
-    memcpy(concat->part, parts, n * sizeof *parts);
+    *concat = (Concat){axis, n, arena_get(tape_arena(tape), n * sizeof *parts)}; // NOLINT: pointers
+    memcpy(concat->part, parts, n * sizeof *parts);                              // NOLINT: pointers
     Tensor *y = tape_output(tape, "op_concat", shape);
     Node *node = tape_add(tape, "op_concat", concat_backward, y, parts, n);
     if (node)

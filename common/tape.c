@@ -117,10 +117,10 @@ Node *tape_add(Tape *tape, const char *operation, BackwardFunction *backward, Te
     *node =
         (Node){.operation = operation, .backward = backward, .output = output, .tape = tape, .previous = tape->last};
     if (n <= MOST_INPUTS) {
-        memcpy(node->input, inputs, n * sizeof *inputs);
+        memcpy(node->input, inputs, n * sizeof *inputs); // NOLINT(bugprone-sizeof-expression): pointers, here and below
     } else {
-        node->more_inputs = arena_get(tape->arena, (n + 1) * sizeof *inputs);
-        memcpy(node->more_inputs, inputs, n * sizeof *inputs);
+        node->more_inputs = arena_get(tape->arena, (n + 1) * sizeof *inputs); // NOLINT
+        memcpy(node->more_inputs, inputs, n * sizeof *inputs);                // NOLINT
         node->more_inputs[n] = NULL;
     }
     return tape->last = node;

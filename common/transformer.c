@@ -113,7 +113,8 @@ void positions_sinusoidal(real *table, int positions, int d)
 {
     const double log_10000 = 9.210340371976184;
     for (int i = 0; i < d; i++) {
-        double frequency = exp64(-log_10000 * (i / 2 * 2) / d);
+        int pair = i / 2 * 2; /* a sine and a cosine of each frequency */
+        double frequency = exp64(-log_10000 * pair / d);
         for (int pos = 0; pos < positions; pos++)
             table[pos * d + i] = (real)(i % 2 ? cos64(pos * frequency) : sin64(pos * frequency));
     }

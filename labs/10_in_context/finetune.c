@@ -144,17 +144,18 @@ static void count(Task task, const real *scores, const Texts *texts, const Examp
 {
     int classes = task_classes(task), length = texts->length;
     for (int b = 0; b < texts->batch; b++) {
+        const Example *example = examples[b]; // NOLINT: the first texts->batch are set
         const real *row = scores + (size_t)b * classes * (task == ENTITIES || task == ANSWERS ? length : 1);
         if (task == ENTITIES) {
-            count_entities(row, examples[b], counts);
+            count_entities(row, example, counts); // NOLINT: as above
             continue;
         }
         counts->found++;
         if (task == ANSWERS)
-            counts->right += argmax(row, texts->lengths[b]) == examples[b]->answer &&
-                             argmax(row + length, texts->lengths[b]) == examples[b]->end;
+            counts->right += argmax(row, texts->lengths[b]) == example->answer && // NOLINT: as above
+                             argmax(row + length, texts->lengths[b]) == example->end;
         else
-            counts->right += argmax(row, classes) == examples[b]->answer; // NOLINT: the first n are set
+            counts->right += argmax(row, classes) == example->answer; // NOLINT: as above
     }
 }
 
