@@ -66,7 +66,7 @@ static void batch_of(Task task, const Example *const *examples, int n, Texts *te
 {
     int row[BATCH_MOST][TEXT_MOST], length[BATCH_MOST] = {0};
     for (int b = 0; b < n; b++) {
-        memcpy(row[b], examples[b]->row, sizeof row[b]); // cppcheck-suppress uninitvar: the first n are set
+        memcpy(row[b], examples[b]->row, sizeof row[b]); // cppcheck-suppress uninitvar ; the first n are set
         length[b] = examples[b]->length;
     }
     texts_set(texts, (const int(*)[TEXT_MOST])row, length, n);
