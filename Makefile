@@ -126,7 +126,7 @@ asan: ## the library's tests and the quick labs under the address and undefined-
 tsan: ## quick labs with two threads under the thread sanitizer
 	@$(MAKE) --no-print-directory MODE=tsan ARGS="--threads 2" quick-labs
 
-MEMCHECK  = valgrind -q --error-exitcode=99
+MEMCHECK  = valgrind -q --error-exitcode=99 --suppressions=tests/valgrind.supp
 LEAKCHECK = --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite
 valgrind: ## the library's tests and the quick labs under valgrind memcheck (which knows AVX2 but not AVX-512; the pool's threads live to the end)
 	@CK_TIMEOUT_MULTIPLIER=100 $(MAKE) --no-print-directory MODE=release ARCH=x86-64-v3 BUILD=build/valgrind \
