@@ -4,11 +4,6 @@
 #include "die.h"
 #include "maths.h"
 
-static uint64_t rotate_left(uint64_t x, int k)
-{
-    return (x << k) | (x >> (64 - k));
-}
-
 /* splitmix64 (Steele, Lea & Flood 2014): turns any number into a well mixed one. */
 static uint64_t splitmix64(uint64_t *state)
 {
@@ -27,20 +22,6 @@ Rng rng_new(uint64_t seed, const char *stream)
     for (int i = 0; i < 4; i++)
         rng.state[i] = splitmix64(&state);
     return rng;
-}
-
-uint64_t rng_bits(Rng *rng)
-{
-    uint64_t *s = rng->state;
-    uint64_t result = rotate_left(s[1] * 5, 7) * 9;
-    uint64_t t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
-    return result;
 }
 
 /* Lemire 2019: the high half of a 128-bit product, redrawn in the few cases

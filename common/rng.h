@@ -20,8 +20,25 @@ typedef struct {
 /* The generator of (SEED, STREAM).  Streams of different names are unrelated. */
 Rng rng_new(uint64_t seed, const char *stream);
 
-/* 64 random bits. */
-uint64_t rng_bits(Rng *rng);
+static inline uint64_t rotate_left(uint64_t x, int k)
+{
+    return (x << k) | (x >> (64 - k));
+}
+
+/* 64 random bits.  (Here, because a loop that draws is faster with the state in registers.) */
+static inline uint64_t rng_bits(Rng *rng)
+{
+    uint64_t *s = rng->state;
+    uint64_t result = rotate_left(s[1] * 5, 7) * 9;
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}
 
 /* A whole number, uniform in 0 ... n-1, without bias; n >= 1. */
 uint64_t rng_below(Rng *rng, uint64_t n);

@@ -63,7 +63,7 @@ void window_free(Window *window);
 
 /* WORD is predicted from each of the PAIRS input rows INPUTS[0] ... against the
  * same noise words; all of these rows take their steps, computed from the rows
- * as they were before.  PLAIN: by the definition; the same to the bit. */
+ * as they were before.  PLAIN: by the definition; the rows are the same to the bit. */
 void learn_window(Window *window, const Model *model, const int *inputs, int pairs, int word, const int *negatives,
                   real rate, bool plain);
 /* The loss of all pairs since this was asked last. */

@@ -21,38 +21,35 @@
 #include "kernels.h"
 #include "memory.h"
 
-typedef double Doubles __attribute__((vector_size(LANES * sizeof(double))));
+typedef double Doubles __attribute__((vector_size(LANES * sizeof(double)), aligned(64))); /* as memory_new aligns */
+
+enum { STEPS = LANES / 2 }; /* elements from row to row of E, for six rows: two pairs fill a vector */
 
 struct Window {
-    int rows;        /* of U */
-    int stride;      /* of all rows */
-    real **input;    /* the n rows of H */
-    real *h;         /* n x stride: H as it was */
-    real *dh;        /* stride: a row of E U */
-    real *zeros;     /* stride: where its sum begins */
-    real *sign;      /* n x rows: 1 for the word, -1 for noise */
-    real *step, *p;  /* n x rows: S, then E; sigmoid(sign S), the probability of the right answer */
-    double loss;     /* less the logarithms of the products of each lane */
-    Doubles product;
+    int rows;         /* of U */
+    int stride;       /* of all rows */
+    real **input;     /* the n rows of H */
+    real *h;          /* n x stride: H as it was */
+    real *dh;         /* stride: a row of E U */
+    real *step;       /* E */
+    Doubles product;  /* in each lane, of probabilities of right answers; then their logarithms are added to LOGS */
+    unsigned factors; /* of each lane's product, in all */
+    Logs logs;
 };
 
 Window *window_new(int pairs, int negatives, int stride)
 {
     Window *window = memory_new(1, sizeof *window, "a window");
     size_t n = (size_t)pairs + 1, rows = (size_t)negatives + 1;
-    window->rows = negatives + 1;
-    for (int l = 0; l < LANES; l++)
-        window->product[l] = 1;
+    window->rows = (int)rows;
     window->stride = stride;
     window->input = memory_new(n, sizeof *window->input, "a window");
     window->h = memory_new(n * stride, sizeof(real), "a window");
     window->dh = memory_new((size_t)stride, sizeof(real), "a window");
-    window->zeros = memory_new((size_t)stride, sizeof(real), "a window");
-    window->sign = memory_new(n * rows + LANES, sizeof(real), "a window");
-    window->step = memory_new(n * rows + LANES, sizeof(real), "a window");
-    window->p = memory_new(n * rows + LANES, sizeof(real), "a window");
-    for (size_t i = 0; i < n * rows; i++)
-        window->sign[i] = i % rows == 0 ? 1 : -1;
+    window->step = memory_new(n * (rows > STEPS ? rows : STEPS), sizeof(real), "a window");
+    window->logs.product = 1;
+    for (int l = 0; l < LANES; l++)
+        window->product[l] = 1;
     return window;
 }
 
@@ -63,46 +60,43 @@ void window_free(Window *window)
     free(window->input);
     free(window->h);
     free(window->dh);
-    free(window->zeros);
-    free(window->sign);
     free(window->step);
-    free(window->p);
     free(window);
 }
 
 /* ---- the loss ------------------------------------------------------------------------ */
 
-/* Logs (learn.h) in each lane: the first COUNT of P are factors of the products. */
-static void add_losses(Window *window, int count)
+static void add_logarithms(Window *window)
 {
-    enum { FEW = 4 }; /* 1e-140 times so many factors at_least_tiny is still a normal number */
-    Doubles product = window->product;
-    for (int i = count; i % LANES; i++)
-        window->p[i] = 1;
-    for (int i = 0; i < count; i += LANES) {
-        for (int l = 0; l < LANES; l++)
-            product[l] *= at_least_tiny((double)window->p[i + l]);
-        if (i / LANES % FEW < FEW - 1 && i + LANES < count)
-            continue;
-        bool small = false;
-        for (int l = 0; l < LANES; l++)
-            small |= product[l] < 1e-140;
-        for (int l = 0; l < LANES && small; l++) {
-            window->loss -= log64(product[l]);
-            product[l] = 1;
-        }
+    for (int l = 0; l < LANES; l++) {
+        window->logs.sum += log64(window->product[l]);
+        window->product[l] = 1;
     }
-    window->product = product;
+}
+
+/* at_least_tiny for a whole vector: 1 - p stays what it is. */
+static inline real above_zero(real p)
+{
+    return p > (real)1e-37 ? p : (real)1e-37;
+}
+
+enum { FEW = 4 }; /* such factors times 1e-140 are still a normal number */
+
+static void keep_products_normal(Window *window)
+{
+    Doubles product = window->product;
+    bool small = false;
+    for (int l = 0; l < LANES; l++)
+        small |= product[l] < 1e-140;
+    if (small)
+        add_logarithms(window);
 }
 
 double window_loss(Window *window)
 {
-    double loss = window->loss;
-    for (int l = 0; l < LANES; l++) {
-        loss -= log64(window->product[l]);
-        window->product[l] = 1;
-    }
-    window->loss = 0;
+    add_logarithms(window);
+    double loss = -(window->logs.sum + log64(window->logs.product));
+    window->logs = (Logs){.product = 1};
     return loss;
 }
 
@@ -118,14 +112,13 @@ static void window_plain(Window *window, const Model *model, const int *inputs, 
             real sign = t == 0 ? 1 : -1;
             real p = m_sigmoid(sign * kernel_dot(h, model->output + (size_t)rows[t] * stride, stride));
             window->step[(size_t)e * n + t] = rate * sign * (1 - p);
-            window->p[(size_t)e * n + t] = p;
+            logs_add(&window->logs, at_least_tiny((double)p));
         }
     }
-    add_losses(window, pairs * n);
     for (int e = 0; e < pairs; e++) {
-        memset(window->dh, 0, stride * sizeof(real));
         for (int t = 0; t < n; t++)
-            kernel_axpy(stride, window->step[(size_t)e * n + t], model->output + (size_t)rows[t] * stride, window->dh);
+            kernel_put(stride, window->step[(size_t)e * n + t], model->output + (size_t)rows[t] * stride, window->dh,
+                       t > 0);
         kernel_axpy(stride, 1, window->dh, model->input + (size_t)inputs[e] * stride);
     }
     for (int t = 0; t < n; t++)
@@ -136,7 +129,7 @@ static void window_plain(Window *window, const Model *model, const int *inputs, 
 
 /* ---- six rows, the usual number -------------------------------------------------- */
 
-/* S of two pairs, one element a lane: lanes 0-5 the first's, 6-11 the second's.
+/* S of two pairs, one element a lane: lanes 0-5 the first's, 8-13 the second's.
  * Their rows are copied to H and the one behind it. */
 static inline Lanes score_two(const real *first, const real *second, real *const *u, int stride, real *h)
 {
@@ -156,41 +149,50 @@ static inline Lanes score_two(const real *first, const real *second, real *const
         }
     }
     Lanes a = add_lanes_of_six(sum), b = add_lanes_of_six(sum + SIX);
-    return PICK(a, b, 0, 1, 2, 3, 4, 5, 16, 17, 18, 19, 20, 21, 0, 0, 0, 0);
+    return PICK(a, b, 0, 1, 2, 3, 4, 5, 0, 0, 16, 17, 18, 19, 20, 21, 0, 0);
 }
 
-/* E from S, of COUNT pairs and rows. */
-static void answer(Window *window, int count, real rate)
+/* The questions of two pairs, and of one: in a lane without any, a score of 40 is
+ * certainty, whose logarithm is 0. */
+typedef struct {
+    real sign[LANES], sure[LANES];
+} Questions;
+static const Questions two_pairs = {.sign = {1, -1, -1, -1, -1, -1, 0, 0, 1, -1, -1, -1, -1, -1},
+                                    .sure = {[6] = 40, [7] = 40, [14] = 40, [15] = 40}};
+static const Questions one_pair = {.sign = {1, -1, -1, -1, -1, -1},
+                                   .sure = {[6] = 40, 40, 40, 40, 40, 40, 40, 40, 40, 40}};
+
+/* E from S of two pairs, or of one. */
+static inline void answer_two(Window *window, Lanes score, bool one, real rate, real *step)
 {
-    for (int i = 0; i < count; i += LANES) {
-        Lanes sign = load(window->sign + i);
-        real *p = window->p + i;
-        store(p, load(window->step + i) * sign);
-        for (int l = 0; l < LANES; l++)
-            p[l] = m_sigmoid(p[l]);
-        store(window->step + i, broadcast(rate) * sign * (1 - load(p)));
-    }
-    add_losses(window, count);
+    const Questions *ask = one ? &one_pair : &two_pairs;
+    const Lanes sign = load(ask->sign);
+    real p[LANES] __attribute__((aligned(64)));
+    store(p, score * sign + load(ask->sure));
+    for (int l = 0; l < LANES; l++)
+        p[l] = above_zero(m_sigmoid(p[l]));
+    store(step, broadcast(rate) * sign * (1 - load(p)));
+    window->product *= __builtin_convertvector(load(p), Doubles);
+    if (++window->factors % FEW == 0)
+        keep_products_normal(window);
 }
 
 /* One vector of each row: H += E U for COUNT pairs from E on, and new += E^T H. */
 static inline __attribute__((always_inline)) void move_pairs(Window *window, real *const *u, Lanes *new, int e, int i,
                                                              const int count)
 {
-    const real *step = window->step + (size_t)e * SIX, *old = window->h + (size_t)e * window->stride + i;
+    const real *step = window->step + (size_t)e * STEPS, *old = window->h + (size_t)e * window->stride + i;
     Lanes x[2], dh[2];
 #pragma GCC unroll 2
-    for (int n = 0; n < count; n++) {
+    for (int n = 0; n < count; n++)
         x[n] = load(old + n * window->stride);
-        dh[n] = load(window->zeros);
-    }
 #pragma GCC unroll 6
     for (int t = 0; t < SIX; t++) {
         Lanes row = load(u[t] + i);
 #pragma GCC unroll 2
         for (int n = 0; n < count; n++) {
-            Lanes a = broadcast(step[n * SIX + t]);
-            dh[n] = multiply_add(a, row, dh[n]);
+            Lanes a = broadcast(step[n * STEPS + t]);
+            dh[n] = t == 0 ? a * row : multiply_add(a, row, dh[n]);
             new[t] = multiply_add(a, x[n], new[t]);
         }
     }
@@ -225,22 +227,29 @@ static void window_of_six(Window *window, const Model *model, const int *inputs,
 #pragma GCC unroll 6
     for (int t = 0; t < SIX; t++)
         u[t] = model->output + (size_t)rows[t] * stride;
-    for (int e = 0; e < pairs; e++)
-        window->input[e] = model->input + (size_t)inputs[e] * stride;
-    window->input[pairs] = window->input[pairs - 1]; /* an odd one is computed twice */
-    for (int e = 0; e < pairs; e += 2)
-        store(window->step + (size_t)e * SIX,
-              score_two(window->input[e], window->input[e + 1], u, stride, window->h + (size_t)e * stride));
-    answer(window, pairs * SIX, rate);
+    for (int e = 0; e < pairs; e += 2) { /* an odd one is scored twice */
+        bool one = e + 1 == pairs;
+        real *first = model->input + (size_t)inputs[e] * stride;
+        real *second = model->input + (size_t)inputs[one ? e : e + 1] * stride;
+        window->input[e] = first;
+        window->input[e + 1] = second;
+        Lanes score = score_two(first, second, u, stride, window->h + (size_t)e * stride);
+        answer_two(window, score, one, rate, window->step + (size_t)e * STEPS);
+    }
     move_six(window, u, pairs);
 }
 
 void learn_window(Window *window, const Model *model, const int *inputs, int pairs, int word, const int *negatives,
                   real rate, bool plain)
 {
-    int rows[ROWS] = {word};
-    memcpy(rows + 1, negatives, (window->rows - 1) * sizeof *rows);
-    (plain || window->rows != SIX || !all_different(rows) ? window_plain : window_of_six)(window, model, inputs, pairs, rows, rate);
+    int rows[ROWS];
+    rows[0] = word;
+    for (int t = 1; t < window->rows; t++)
+        rows[t] = negatives[t - 1];
+    if (plain || window->rows != SIX || !all_different(rows))
+        window_plain(window, model, inputs, pairs, rows, rate);
+    else
+        window_of_six(window, model, inputs, pairs, rows, rate);
 }
 
 double learn_window_once(const Model *model, const int *inputs, int pairs, int word, const int *negatives, int count,

@@ -165,12 +165,17 @@ static void add_example(Reader *reader, Batch *batch, int predicted)
 {
     int e = batch->examples++, k = reader->setting.negatives;
     batch->predicted[e] = predicted;
-    for (int i = 0; reader->noise && i < k; i++) {
-        int noise = sampler_draw(reader->noise, &reader->rng);
+    if (!reader->noise)
+        return;
+    Rng rng = reader->rng; /* copies, which may stay in registers */
+    Sampler sampler = *reader->noise;
+    for (int i = 0; i < k; i++) {
+        int noise = sampler_draw(&sampler, &rng);
         for (int tries = 0; noise == predicted && tries < 100; tries++)
-            noise = sampler_draw(reader->noise, &reader->rng);
+            noise = sampler_draw(&sampler, &rng);
         batch->negative[e * k + i] = noise;
     }
+    reader->rng = rng;
 }
 
 /* The examples of one centre: skip-gram makes one of each neighbour, CBOW (and

@@ -171,7 +171,7 @@ double learn_example(const Model *model, LossKind loss, const real *h, int word,
 /* A window, for tests: the loss of predicting WORD from each of the PAIRS input
  * rows INPUTS[0] ... against the same noise words.  All rows take their step,
  * computed from the rows as they were before: one of gradient descent for the
- * sum of the pairs' losses.  PLAIN as above. */
+ * sum of the pairs' losses.  PLAIN as above, the loss but for its last digits. */
 double learn_window_once(const Model *model, const int *inputs, int pairs, int word, const int *negatives, int count,
                          real rate, bool plain);
 

@@ -35,6 +35,9 @@ original() { # SEED; its last thread makes one pass whatever -iter says, so the 
     "$word2vec" -train "$text.15" -output "$vectors" -cbow 0 -size 64 -window 3 -negative 5 -hs 0 -sample 3e-4 \
         -alpha "$rate" -threads 1 -min-count 1 -iter 1 -binary 0 >/dev/null && score word2vec "$1" "$vectors"
 }
+port() { # SEED
+    "$python" "$here/gensim_vectors.py" "$text" "$vectors" "$1" "$rate" && score gensim "$1" "$vectors"
+}
 fast() { # SEED
     "$fasttext" skipgram -input "$text" -output "$bench/fasttext" -dim 64 -ws 3 -neg 5 -loss ns -t 3e-4 -lr "$rate" \
         -minCount 1 -thread 1 -epoch 15 -verbose 0 -maxn 0 -bucket 0 && score fastText "$1" "$bench/fasttext.vec"
@@ -45,7 +48,7 @@ for seed in $(seq 2001 $((2000 + ${SEEDS:-10}))); do
     ours pair "$seed"
     ours window "$seed"
     [ -z "$word2vec" ] || original "$seed"
-    [ -z "$python" ] || { "$python" "$here/gensim_vectors.py" "$text" "$vectors" "$seed" "$rate" && score gensim "$seed" "$vectors"; }
+    [ -z "$python" ] || port "$seed"
     [ -z "$fasttext" ] || fast "$seed"
 done >"$results"
 rm -f "$text" "$text.15" "$vectors" "$bench"/fasttext.*
