@@ -417,12 +417,19 @@ static void product(Product *q, int threads)
     parallel_for(threads, parts, part_product, q);
 }
 
+/* B's members one by one: a copy in one vector would wait until those that the caller has just
+ * written have left for the cache, behind all of the last product. */
+static Product product_of(int m, int n, int k, Strided a, Strided b, real *c, int c_row)
+{
+    return (Product){.m = m, .n = n, .k = k, .a = a, .b = {b.data, b.row, b.column}, .c = c, .c_row = c_row};
+}
+
 void kernel_matmul(int m, int n, int k, Strided a, Strided b, real *c, int c_row, bool add, int threads)
 {
     if (k == 0 && !add)
         for (int i = 0; i < m; i++)
             memset(c + (long)i * c_row, 0, n * sizeof(real));
-    Product q = {.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c};
+    Product q = product_of(m, n, k, a, b, c, c_row);
     q.from = add ? c : NULL;
     q.from_row = c_row;
     product(&q, threads);
@@ -433,7 +440,7 @@ void kernel_matmul_onto(int m, int n, int k, Strided a, Strided b, const real *f
 {
     for (int i = 0; k == 0 && i < m; i++)
         memcpy(c + (long)i * c_row, from + (long)i * from_row, n * sizeof(real));
-    Product q = {.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c};
+    Product q = product_of(m, n, k, a, b, c, c_row);
     q.from = from;
     q.from_row = from_row;
     product(&q, threads);
@@ -445,7 +452,9 @@ void kernel_linear(int m, int n, int k, Strided a, Strided b, const real *bias, 
     for (int i = 0; k == 0 && i < m; i++)
         for (int j = 0; j < n; j++)
             c[(long)i * c_row + j] = bias[j] + (plus ? plus[(long)i * c_row + j] : 0);
-    Product q = {.m = m, .n = n, .k = k, .c_row = c_row, .a = a, .b = b, .c = c, .bias = bias, .plus = plus};
+    Product q = product_of(m, n, k, a, b, c, c_row);
+    q.bias = bias;
+    q.plus = plus;
     product(&q, threads);
 }
 
