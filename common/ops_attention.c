@@ -4,10 +4,10 @@
  *     V' = P^T Y'    P' = Y' V^T    S' = P (P' - row sums of P P')    Q' = S' K / sqrt(d_k)    K' = S'^T Q / sqrt(d_k)
  *
  * The heads lie side by side in the last dimension and are read and written
- * where they are.  The weights P exist for some rows of one head at a time and
- * are computed again on the way back (as in Dao 2022): writing them to memory
- * would cost more.  Keys that a mask forbids to all of these rows are skipped.
- * tests/transformer.c asserts that the result and the gradients are those of
+ * where they are.  The weights P of a short sequence are kept for the way back; those of a
+ * long one exist for some rows of one head at a time and are computed again (as in Dao
+ * 2022), which needs no memory.  Keys that a mask forbids to all of these rows are skipped.
+ * tests/fused.c asserts that the result and the gradients are those of
  * the small operations. */
 #include "ops.h"
 
@@ -23,14 +23,15 @@ typedef struct {
     int batch, heads, from, at, d_k, d_v; /* B, h, T, S; widths of one head */
     int at_whole;                         /* S rounded up to whole vectors: a row of P in memory */
     real scale;
-    int mask_rows;  /* rows of the mask, one after the other for all queries; without a mask one for all */
-    int *seen;      /* for each of them, the keys up to the last one allowed */
-    real *ceiling;  /* and what scores may be [mask_rows, at_whole]: anything, or minus infinity where forbidden */
-    int parts; /* how many threads share the heads */
+    int mask_rows; /* rows of the mask, one after the other for all queries; without a mask one for all */
+    int *seen;     /* for each of them, the keys up to the last one allowed */
+    real *ceiling; /* and what scores may be [mask_rows, at_whole]: anything, or minus infinity where forbidden */
+    int parts;     /* how many threads share the heads */
     real *space;
     size_t space_each;
     Tensor *q, *k, *v, *y;
     Part dq, dk, dv;
+    real *kept; /* P [B, h, T, at_whole] from forward to backward, or NULL: it is computed again */
 } Heads;
 
 /* What one thread works with: K^T or V^T of a head, and some rows of P and P'. */
@@ -73,6 +74,12 @@ static int keys_seen(const Heads *a, int head, int t, int rows)
     return most;
 }
 
+/* Where the rows of P from T on lie. */
+static real *weights_at(const Heads *a, int head, int t, const Space *space)
+{
+    return a->kept ? a->kept + ((size_t)head * a->from + t) * a->at_whole : space->p;
+}
+
 /* K^T or V^T of one head, with zeros beyond the last key. */
 static void turn(const Heads *a, int width, int wide, const real *from, real *turned)
 {
@@ -85,12 +92,11 @@ static void turn(const Heads *a, int width, int wide, const real *from, real *tu
 /* P [rows, n] for the rows from t of a head. */
 static void weights(const Heads *a, int head, int t, int rows, int n, const Space *space)
 {
+    real *p = weights_at(a, head, t, space);
     int width = a->heads * a->d_k;
     const real *q = a->q->data + start_of(a, head, a->from, a->d_k) + (size_t)t * width;
-    kernel_matmul(rows, n, a->d_k, strided(q, width), strided(space->k_turned, a->at_whole), space->p, a->at_whole,
-                  false, 1);
-    for (int i = 0; i < rows; i++) {
-        real *p = space->p + (size_t)i * a->at_whole;
+    kernel_matmul(rows, n, a->d_k, strided(q, width), strided(space->k_turned, a->at_whole), p, a->at_whole, false, 1);
+    for (int i = 0; i < rows; i++, p += a->at_whole) {
         int row = mask_row(a, head, t + i), seen = whole_vectors(a->seen[row]);
         if (seen > 0) /* else nothing is allowed: all weights are 0 */
             kernel_softmax(seen, a->scale, a->ceiling + (size_t)row * a->at_whole, p);
@@ -108,18 +114,16 @@ static void forward_head(const Heads *a, int head, const Space *space)
     for (int t = 0; t < a->from; t += ROWS) {
         int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
         weights(a, head, t, rows, whole_vectors(n), space);
-        kernel_matmul(rows, a->d_v, n, strided(space->p, a->at_whole), strided(v, wide_v), y + (size_t)t * wide_v,
-                      wide_v, false, 1);
+        kernel_matmul(rows, a->d_v, n, strided(weights_at(a, head, t, space), a->at_whole), strided(v, wide_v),
+                      y + (size_t)t * wide_v, wide_v, false, 1);
     }
 }
 
 /* P' becomes S' / sqrt(d_k) */
-static void scores_backward(const Heads *a, int rows, int n, const Space *space)
+static void scores_backward(const Heads *a, int rows, int n, const real *p, real *dp)
 {
-    for (int i = 0; i < rows; i++) {
-        size_t row = (size_t)i * a->at_whole;
-        kernel_softmax_backward(n, a->scale, space->p + row, space->dp + row);
-    }
+    for (int i = 0; i < rows; i++, p += a->at_whole, dp += a->at_whole)
+        kernel_softmax_backward(n, a->scale, p, dp);
 }
 
 /* Clears a head's part of a gradient that nothing has been added to. */
@@ -138,20 +142,23 @@ static void backward_head(const Heads *a, int head, const Space *space)
     clear_head(a->dq, q_start, a->from, a->d_k, wide_k);
     clear_head(a->dk, k_start, s, a->d_k, wide_k);
     clear_head(a->dv, v_start, s, a->d_v, wide_v);
-    turn(a, a->d_k, wide_k, k, space->k_turned);
+    if (!a->kept)
+        turn(a, a->d_k, wide_k, k, space->k_turned);
     turn(a, a->d_v, wide_v, a->v->data + v_start, space->v_turned);
     for (int t = 0; t < a->from; t += ROWS) {
         int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
         int whole = whole_vectors(n);
         size_t q_row = q_start + (size_t)t * wide_k;
         const real *dy = a->y->grad + y_start + (size_t)t * wide_v;
-        weights(a, head, t, rows, whole, space);
+        const real *p = weights_at(a, head, t, space);
+        if (!a->kept)
+            weights(a, head, t, rows, whole, space);
         if (a->dv.at)
-            kernel_matmul(n, a->d_v, rows, strided_transposed(space->p, s_whole), strided(dy, wide_v),
-                          a->dv.at + v_start, wide_v, true, 1);
+            kernel_matmul(n, a->d_v, rows, strided_transposed(p, s_whole), strided(dy, wide_v), a->dv.at + v_start,
+                          wide_v, true, 1);
         kernel_matmul(rows, whole, a->d_v, strided(dy, wide_v), strided(space->v_turned, s_whole), space->dp, s_whole,
                       false, 1);
-        scores_backward(a, rows, whole, space);
+        scores_backward(a, rows, whole, p, space->dp);
         if (a->dq.at)
             kernel_matmul(rows, a->d_k, n, strided(space->dp, s_whole), strided(k, wide_k), a->dq.at + q_row, wide_k,
                           true, 1);
@@ -245,7 +252,10 @@ static void check_mask(Tape *tape, const Tensor *mask, const Heads *a)
 
 Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor *mask, int heads)
 {
-    enum { WORTH_SHARING = 1 << 16 };
+    enum {
+        WORTH_SHARING = 1 << 16, /* weights */
+        WORTH_KEEPING = 1 << 20  /* at most: 4 MB of floats */
+    };
     check_attention(tape, q, k, v, heads);
     int rank = q->shape.rank, batch = 1;
     for (int i = 0; i < rank - 2; i++)
@@ -273,8 +283,11 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
     a->parts = small || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
     a->space_each = (size_t)a->at_whole * (a->d_k + a->d_v + 2 * ROWS);
     Node *node = tape_add(tape, "op_attention", attention_backward, y, (Tensor *[]){q, k, v}, 3);
+    size_t all_weights = (size_t)batch * heads * a->from * a->at_whole;
     if (node)
         node->saved = a;
+    if (node && all_weights <= WORTH_KEEPING)
+        a->kept = arena_get(tape_arena(tape), all_weights * sizeof(real));
     ArenaMark mark = arena_mark(tape_arena(tape));
     a->space = arena_get(tape_arena(tape), a->parts * a->space_each * sizeof(real));
     parallel_for(a->parts, a->parts, forward_part, a);

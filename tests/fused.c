@@ -12,7 +12,7 @@ typedef struct {
     int heads, threads;
     bool gelu;
     const int *lengths; /* padding */
-    bool causal, rows_mask;
+    bool causal, rows_mask, random_mask;
 } How;
 
 typedef Tensor *Compute(Tape *tape, Tensor **x, const How *how);
@@ -70,9 +70,8 @@ static Tensor *linear_small(Tape *tape, Tensor **x, const How *how)
 
 START_TEST(linear_is_a_product_and_sums)
 {
-    const int sizes[][3] = {{1, 1, 1},     {6, 5, 7},      {20, 8, 16}, {33, 64, 40},
-                            {70, 400, 33}, {130, 64, 256}, {13, 3, 17},
-                            {300, 20, 270} /* its W' is summed up transposed */};
+    const int sizes[][3] = {{1, 1, 1},      {6, 5, 7},   {20, 8, 16},   {33, 64, 40}, {70, 400, 33},
+                            {130, 64, 256}, {13, 3, 17}, {300, 20, 270} /* its W' is summed up transposed */};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int m = sizes[i][0], k = sizes[i][1], n = sizes[i][2];
         Shape shapes[] = {SHAPE(2, m, k), SHAPE(k, n), SHAPE(n), SHAPE(2, m, n)};
@@ -164,6 +163,14 @@ END_TEST
 static const Tensor *mask_of(Tape *tape, Tensor **x, const How *how)
 {
     int batch = x[0]->shape.dim[0], from = x[0]->shape.dim[1], at = x[1]->shape.dim[1];
+    if (how->random_mask) { /* each row ends anywhere, and has holes */
+        Tensor *mask = tape_input(tape, "mask", SHAPE(how->heads, from, at), NULL);
+        Rng rng = rng_new(8, "fused");
+        for (size_t row = 0; row < mask->size; row += at)
+            for (int s = 0, end = (int)rng_below(&rng, at + 1); s < end; s++)
+                mask->data[row + s] = (real)rng_below(&rng, 2);
+        return mask;
+    }
     if (how->rows_mask) { /* keys 1, 2, 4 ... of every row */
         Tensor *mask = tape_input(tape, "mask", SHAPE(at), NULL);
         for (int s = 1; s < at; s *= 2)
@@ -207,17 +214,20 @@ START_TEST(attention_is_products_and_a_softmax)
                             {4, 70, 70, 32, 20},
                             {3, 40, 75, 48, 3},
                             {1, 37, 130, 64, 40},
-                            {2, 64, 64, 32, 32}};
+                            {2, 64, 64, 32, 32},
+                            {2, 161, 150, 16, 34},
+                            {8, 210, 215, 16, 8} /* too many weights to be kept */};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int heads = sizes[i][0], from = sizes[i][1], at = sizes[i][2], d = sizes[i][3], d_v = sizes[i][4];
         Shape shapes[] = {SHAPE(3, from, d), SHAPE(3, at, d), SHAPE(3, at, d_v)};
-        for (int way = 0; way < 10; way++)
+        for (int way = 0; way < 12; way++)
             compare(attention_fused, attention_small, 3, shapes,
                     &(How){.heads = heads,
                            .threads = way % 2 ? 3 : 1,
                            .causal = way / 2 & 1,
                            .lengths = way / 2 & 2 ? lengths : NULL,
-                           .rows_mask = way / 2 == 4});
+                           .rows_mask = way / 2 == 4,
+                           .random_mask = way / 2 == 5});
     }
 }
 END_TEST
