@@ -6,15 +6,7 @@
 #include "maths.h"
 #include "vectors.h"
 
-enum {
-    LANES = 16,
-    LANE_VECTORS = LANES / WIDTH,
-};
-
 /* ---- transposing --------------------------------------------------------------- */
-
-typedef real Eight __attribute__((vector_size(8 * sizeof(real))));
-typedef real Four __attribute__((vector_size(4 * sizeof(real))));
 
 /* 8 x 8 elements, 4 columns at a time: row i and, behind it, row i + 4 are interleaved with
  * row i + 2 and its; after two times each vector is a column. */
@@ -57,17 +49,6 @@ void kernel_transpose(int rows, int columns, const real *from, int from_row, rea
 }
 
 /* ---- sums -------------------------------------------------------------------- */
-
-/* The 16 lanes: 8 + 8, then 4 + 4, 2 + 2, 1 + 1. */
-static real add_lanes(const Vector sum[LANE_VECTORS])
-{
-    Eight low, high;
-    memcpy(&low, sum, sizeof low);
-    memcpy(&high, (const char *)sum + sizeof low, sizeof high);
-    low += high;
-    Four four = __builtin_shufflevector(low, low, 0, 1, 2, 3) + __builtin_shufflevector(low, low, 4, 5, 6, 7);
-    return (four[0] + four[2]) + (four[1] + four[3]);
-}
 
 /* The last elements, fewer than LANES, with zeros behind them: these change no sum. */
 static inline void load_rest(const real *x, int n, Vector rest[LANE_VECTORS])

@@ -16,6 +16,8 @@
 
 #include "real.h"
 
+enum { LANES = 16 }; /* of a sum */
+
 /* A matrix inside an array: element (i, j) is data[i * row + j * column], so a
  * transposed matrix is the same array with the two strides exchanged. */
 typedef struct {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "maths.h"
 
 /* zmm, ymm, or 16 bytes (NEON). */
@@ -46,6 +47,31 @@ static inline Vector multiply_add(Vector a, Vector b, Vector c)
     for (int i = 0; i < (int)WIDTH; i++)
         c[i] = m_fma(a[i], b[i], c[i]);
     return c;
+}
+
+/* ---- sums in 16 lanes (kernels.h) ------------------------------------------------ */
+
+enum { LANE_VECTORS = LANES / WIDTH };
+typedef real Eight __attribute__((vector_size(8 * sizeof(real))));
+typedef real Four __attribute__((vector_size(4 * sizeof(real))));
+
+/* The lanes are added as a tree: 8 + 8, then 4 + 4, 2 + 2, 1 + 1. */
+static inline Eight add_halves(const Vector lane[LANE_VECTORS])
+{
+    union {
+        Vector lane[LANE_VECTORS];
+        Eight half[2];
+    } all;
+    for (int v = 0; v < (int)LANE_VECTORS; v++)
+        all.lane[v] = lane[v];
+    return all.half[0] + all.half[1];
+}
+
+static inline real add_lanes(const Vector lane[LANE_VECTORS])
+{
+    Eight eight = add_halves(lane);
+    Four four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+    return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 /* ---- the first elements of a vector -------------------------------------------- */

@@ -15,7 +15,6 @@
  *
  * Every sum has a fixed order (a dot product: 16 virtual lanes, kernels.h), so
  * the vectors are the same to the bit on every machine. */
-#include "lanes.h"
 #include "learn.h"
 
 #include <stdlib.h>
@@ -23,27 +22,36 @@
 
 #include "kernels.h"
 #include "memory.h"
+#include "vectors.h"
+
 /* ---- fused loops ------------------------------------------------------------- */
 /* BLOCK scores at once: their chains of additions run side by side. */
 static inline __attribute__((always_inline)) void score_block(const real *h, const real *output, const int *rows,
                                                               int stride, real *score, const int block)
 {
-    Lanes sum[4];
+    Vector lane[4][LANE_VECTORS];
     const real *row[4];
 #pragma GCC unroll 4
-    for (int t = 0; t < block; t++) {
-        sum[t] = (Lanes){0};
+    for (int t = 0; t < block; t++)
         row[t] = output + (size_t)rows[t] * stride;
-    }
-    for (int i = 0; i < stride; i += LANES) {
-        Lanes x = load(h + i);
+    for (int v = 0; v < (int)LANE_VECTORS; v++) {
+        Vector sum[4];
 #pragma GCC unroll 4
         for (int t = 0; t < block; t++)
-            sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
+            sum[t] = (Vector){0};
+        for (int i = v * WIDTH; i < stride; i += LANES) {
+            Vector x = load(h + i);
+#pragma GCC unroll 4
+            for (int t = 0; t < block; t++)
+                sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
+        }
+#pragma GCC unroll 4
+        for (int t = 0; t < block; t++)
+            lane[t][v] = sum[t];
     }
 #pragma GCC unroll 4
     for (int t = 0; t < block; t++)
-        score[t] = add_lanes(sum[t]);
+        score[t] = add_lanes(lane[t]);
 }
 
 static void score_fused(const real *h, const real *output, const int *rows, int count, int stride, real *score)
@@ -63,16 +71,16 @@ static void score_fused(const real *h, const real *output, const int *rows, int 
 static void step_fused(const real *h, real *output, const int *rows, int count, int stride, const real *step,
                        real *gradient)
 {
-    for (int i = 0; i < stride && gradient; i += LANES) {
-        Lanes sum = load(gradient + i);
+    for (int i = 0; i < stride && gradient; i += WIDTH) {
+        Vector sum = load(gradient + i);
         for (int t = 0; t < count; t++)
             sum = multiply_add(broadcast(step[t]), load(output + (size_t)rows[t] * stride + i), sum);
         store(gradient + i, sum);
     }
     for (int t = 0; t < count; t++) {
         real *row = output + (size_t)rows[t] * stride;
-        Lanes a = broadcast(step[t]);
-        for (int i = 0; i < stride; i += LANES)
+        Vector a = broadcast(step[t]);
+        for (int i = 0; i < stride; i += WIDTH)
             store(row + i, multiply_add(a, load(h + i), load(row + i)));
     }
 }

@@ -6,35 +6,45 @@
 #include "lanes.h"
 #include "learn.h"
 
-/* The six scores of H, one a lane. */
-static inline Lanes score_six(const real *h, real *const *row, int stride)
+/* The six scores of H, that of row t in element six_at[t]. */
+static inline Eight score_six(const real *h, real *const *row, int stride)
 {
-    Lanes sum[SIX];
-#pragma GCC unroll 6
-    for (int t = 0; t < SIX; t++)
-        sum[t] = (Lanes){0};
-    for (int i = 0; i < stride; i += LANES) {
-        Lanes x = load(h + i);
+    Vector lane[SIX][LANE_VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < (int)LANE_VECTORS; v++) {
+        Vector sum[SIX];
 #pragma GCC unroll 6
         for (int t = 0; t < SIX; t++)
-            sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
+            sum[t] = (Vector){0};
+        for (int i = v * WIDTH; i < stride; i += LANES) {
+            Vector x = load(h + i);
+#pragma GCC unroll 6
+            for (int t = 0; t < SIX; t++)
+                sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
+        }
+#pragma GCC unroll 6
+        for (int t = 0; t < SIX; t++)
+            lane[t][v] = sum[t];
     }
-    return add_lanes_of_six(sum);
+    return add_six(lane);
 }
 
-/* step_t = rate (y_t - sigmoid(s_t)): the first answer is yes, the others no. */
-static inline void answer_six(Lanes score, real rate, real *step, Logs *logs)
+/* step = rate (y - sigmoid(score)): the first answer is yes, the others no. */
+static inline void answer_six(Eight score, real rate, real *step, Logs *logs)
 {
-    const Lanes sign = {1, -1, -1, -1, -1, -1};
-    real p[LANES] __attribute__((aligned(64)));
-    store(step, score * sign);
-    for (int t = 0; t < LANES; t++)
-        p[t] = m_sigmoid(step[t]);
-    store(step, broadcast(rate) * sign * (1 - load(p)));
+    const Eight sign = {1, -1, -1, -1, -1, -1, -1, -1};
+    real p[8] __attribute__((aligned(64)));
+    Eight right = score * sign;
+    memcpy(p, &right, sizeof right);
+    for (int l = 0; l < 8; l++)
+        p[l] = m_sigmoid(p[l]);
+    memcpy(&right, p, sizeof right);
+    right = rate * sign * (1 - right);
+    memcpy(step, &right, sizeof right);
     double q[SIX];
 #pragma GCC unroll 6
     for (int t = 0; t < SIX; t++)
-        q[t] = at_least_tiny((double)p[t]);
+        q[t] = at_least_tiny((double)p[six_at[t]]);
     logs_add(logs, ((q[0] * q[1]) * (q[2] * q[3])) * (q[4] * q[5]));
 }
 
@@ -43,11 +53,11 @@ static inline void answer_six(Lanes score, real rate, real *step, Logs *logs)
 static inline __attribute__((always_inline)) void step_six(const real *h, real *const *row, int stride,
                                                            const real *step, real *gradient, const bool in_place)
 {
-    for (int i = 0; i < stride; i += LANES) {
-        Lanes x = load(h + i), sum = in_place ? broadcast(0) : load(gradient + i);
+    for (int i = 0; i < stride; i += WIDTH) {
+        Vector x = load(h + i), sum = in_place ? broadcast(0) : load(gradient + i);
 #pragma GCC unroll 6
         for (int t = 0; t < SIX; t++) {
-            Lanes u = load(row[t] + i), a = broadcast(step[t]);
+            Vector u = load(row[t] + i), a = broadcast(step[six_at[t]]);
             sum = multiply_add(a, u, sum);
             store(row[t] + i, multiply_add(a, x, u));
         }
@@ -55,13 +65,12 @@ static inline __attribute__((always_inline)) void step_six(const real *h, real *
     }
 }
 
-
 static inline __attribute__((always_inline)) bool six(const Model *model, const real *h, int word,
                                                         const int *negatives, real rate, real *gradient,
                                                         const bool in_place, Logs *logs)
 {
     const int rows[SIX] = {word, negatives[0], negatives[1], negatives[2], negatives[3], negatives[4]};
-    real *row[SIX], step[LANES] __attribute__((aligned(64)));
+    real *row[SIX], step[8] __attribute__((aligned(64)));
     if (!all_different(rows)) /* the gradient must see both before their steps */
         return false;
 #pragma GCC unroll 6

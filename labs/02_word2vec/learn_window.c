@@ -21,9 +21,9 @@
 #include "kernels.h"
 #include "memory.h"
 
-typedef double Doubles __attribute__((vector_size(LANES * sizeof(double)), aligned(64))); /* as memory_new aligns */
+typedef real Sixteen __attribute__((vector_size(16 * sizeof(real))));
 
-enum { STEPS = LANES / 2 }; /* elements from row to row of E, for six rows: two pairs fill a vector */
+enum { STEPS = 8 }; /* elements from row to row of E, for six rows */
 
 struct Window {
     int rows;         /* of U */
@@ -32,7 +32,7 @@ struct Window {
     real *h;          /* n x stride: H as it was */
     real *dh;         /* stride: a row of E U */
     real *step;       /* E */
-    Doubles product;  /* in each lane, of probabilities of right answers; then their logarithms are added to LOGS */
+    double *product;  /* LANES products of probabilities of right answers; then their logarithms are added to LOGS */
     unsigned factors; /* of each lane's product, in all */
     Logs logs;
 };
@@ -47,6 +47,7 @@ Window *window_new(int pairs, int negatives, int stride)
     window->h = memory_new(n * stride, sizeof(real), "a window");
     window->dh = memory_new((size_t)stride, sizeof(real), "a window");
     window->step = memory_new(n * (rows > STEPS ? rows : STEPS), sizeof(real), "a window");
+    window->product = memory_new(LANES, sizeof(double), "a window");
     window->logs.product = 1;
     for (int l = 0; l < LANES; l++)
         window->product[l] = 1;
@@ -61,6 +62,7 @@ void window_free(Window *window)
     free(window->h);
     free(window->dh);
     free(window->step);
+    free(window->product);
     free(window);
 }
 
@@ -84,10 +86,9 @@ enum { FEW = 4 }; /* such factors times 1e-140 are still a normal number */
 
 static void keep_products_normal(Window *window)
 {
-    Doubles product = window->product;
     bool small = false;
     for (int l = 0; l < LANES; l++)
-        small |= product[l] < 1e-140;
+        small |= window->product[l] < 1e-140;
     if (small)
         add_logarithms(window);
 }
@@ -129,69 +130,82 @@ static void window_plain(Window *window, const Model *model, const int *inputs, 
 
 /* ---- six rows, the usual number -------------------------------------------------- */
 
-/* S of two pairs, one element a lane: lanes 0-5 the first's, 8-13 the second's.
- * Their rows are copied to H and the one behind it. */
-static inline Lanes score_two(const real *first, const real *second, real *const *u, int stride, real *h)
+/* S of two pairs: that with row t in element six_at[t], and 8 behind it for the
+ * second.  Their rows are copied to H and the one behind it. */
+static inline void score_two(const real *one, const real *other, real *const *u, int stride, real *h, real *score)
 {
-    Lanes sum[2 * SIX];
+    Vector lane[2 * SIX][LANE_VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < (int)LANE_VECTORS; v++) {
+        Vector sum[2 * SIX];
 #pragma GCC unroll 12
-    for (int t = 0; t < 2 * SIX; t++)
-        sum[t] = (Lanes){0};
-    for (int i = 0; i < stride; i += LANES) {
-        Lanes x = load(first + i), y = load(second + i);
-        store(h + i, x);
-        store(h + stride + i, y);
+        for (int t = 0; t < 2 * SIX; t++)
+            sum[t] = (Vector){0};
+        for (int i = v * WIDTH; i < stride; i += LANES) {
+            Vector x = load(one + i), y = load(other + i);
+            store(h + i, x);
+            store(h + stride + i, y);
 #pragma GCC unroll 6
-        for (int t = 0; t < SIX; t++) {
-            Lanes z = load(u[t] + i);
-            sum[t] = multiply_add(x, z, sum[t]);
-            sum[SIX + t] = multiply_add(y, z, sum[SIX + t]);
+            for (int t = 0; t < SIX; t++) {
+                Vector z = load(u[t] + i);
+                sum[t] = multiply_add(x, z, sum[t]);
+                sum[SIX + t] = multiply_add(y, z, sum[SIX + t]);
+            }
         }
+#pragma GCC unroll 12
+        for (int t = 0; t < 2 * SIX; t++)
+            lane[t][v] = sum[t];
     }
-    Lanes a = add_lanes_of_six(sum), b = add_lanes_of_six(sum + SIX);
-    return PICK(a, b, 0, 1, 2, 3, 4, 5, 0, 0, 16, 17, 18, 19, 20, 21, 0, 0);
+    Eight a = add_six(lane), b = add_six(lane + SIX);
+    if (LANE_VECTORS > 1) {
+        memcpy(score, &a, sizeof a);
+        memcpy(score + 8, &b, sizeof b);
+        return;
+    }
+    /* In one piece: what loads it next would wait for two stores. */
+    Sixteen both = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    memcpy(score, &both, sizeof both);
 }
 
-/* The questions of two pairs, and of one: in a lane without any, a score of 40 is
- * certainty, whose logarithm is 0. */
+/* The questions of two pairs, and of one: in an element without any, a score of 40
+ * is certainty, whose logarithm is 0. */
 typedef struct {
     real sign[LANES], sure[LANES];
 } Questions;
-static const Questions two_pairs = {.sign = {1, -1, -1, -1, -1, -1, 0, 0, 1, -1, -1, -1, -1, -1},
-                                    .sure = {[6] = 40, [7] = 40, [14] = 40, [15] = 40}};
-static const Questions one_pair = {.sign = {1, -1, -1, -1, -1, -1},
-                                   .sure = {[6] = 40, 40, 40, 40, 40, 40, 40, 40, 40, 40}};
+static const Questions two_pairs = {.sign = {1, -1, -1, 0, -1, -1, -1, 0, 1, -1, -1, 0, -1, -1, -1, 0},
+                                    .sure = {[3] = 40, [7] = 40, [11] = 40, [15] = 40}};
+static const Questions one_pair = {.sign = {1, -1, -1, 0, -1, -1, -1},
+                                   .sure = {[3] = 40, [7] = 40, 40, 40, 40, 40, 40, 40, 40, 40}};
 
-/* E from S of two pairs, or of one. */
-static inline void answer_two(Window *window, Lanes score, bool one, real rate, real *step)
+/* S of two pairs, or of one, becomes E. */
+static inline void answer_two(Window *window, bool one, real rate, real *score)
 {
     const Questions *ask = one ? &one_pair : &two_pairs;
-    const Lanes sign = load(ask->sign);
-    real p[LANES] __attribute__((aligned(64)));
-    store(p, score * sign + load(ask->sure));
-    for (int l = 0; l < LANES; l++)
-        p[l] = above_zero(m_sigmoid(p[l]));
-    store(step, broadcast(rate) * sign * (1 - load(p)));
-    window->product *= __builtin_convertvector(load(p), Doubles);
+    double *product = window->product;
+    for (int l = 0; l < LANES; l++) {
+        real p = above_zero(m_sigmoid(score[l] * ask->sign[l] + ask->sure[l]));
+        score[l] = rate * ask->sign[l] * (1 - p);
+        product[l] *= (double)p;
+    }
     if (++window->factors % FEW == 0)
         keep_products_normal(window);
 }
 
 /* One vector of each row: H += E U for COUNT pairs from E on, and new += E^T H. */
-static inline __attribute__((always_inline)) void move_pairs(Window *window, real *const *u, Lanes *new, int e, int i,
+static inline __attribute__((always_inline)) void move_pairs(Window *window, real *const *u, Vector *new, int e, int i,
                                                              const int count)
 {
     const real *step = window->step + (size_t)e * STEPS, *old = window->h + (size_t)e * window->stride + i;
-    Lanes x[2], dh[2];
+    Vector x[2], dh[2];
 #pragma GCC unroll 2
     for (int n = 0; n < count; n++)
         x[n] = load(old + n * window->stride);
 #pragma GCC unroll 6
     for (int t = 0; t < SIX; t++) {
-        Lanes row = load(u[t] + i);
+        Vector row = load(u[t] + i);
 #pragma GCC unroll 2
         for (int n = 0; n < count; n++) {
-            Lanes a = broadcast(step[n * STEPS + t]);
+            Vector a = broadcast(step[n * STEPS + six_at[t]]);
             dh[n] = t == 0 ? a * row : multiply_add(a, row, dh[n]);
             new[t] = multiply_add(a, x[n], new[t]);
         }
@@ -204,8 +218,8 @@ static inline __attribute__((always_inline)) void move_pairs(Window *window, rea
 /* H += E U, U += E^T H. */
 static void move_six(Window *window, real *const *u, int pairs)
 {
-    for (int i = 0; i < window->stride; i += LANES) {
-        Lanes new[SIX];
+    for (int i = 0; i < window->stride; i += WIDTH) {
+        Vector new[SIX];
         int e = 0;
 #pragma GCC unroll 6
         for (int t = 0; t < SIX; t++)
@@ -229,12 +243,11 @@ static void window_of_six(Window *window, const Model *model, const int *inputs,
         u[t] = model->output + (size_t)rows[t] * stride;
     for (int e = 0; e < pairs; e += 2) { /* an odd one is scored twice */
         bool one = e + 1 == pairs;
-        real *first = model->input + (size_t)inputs[e] * stride;
-        real *second = model->input + (size_t)inputs[one ? e : e + 1] * stride;
-        window->input[e] = first;
-        window->input[e + 1] = second;
-        Lanes score = score_two(first, second, u, stride, window->h + (size_t)e * stride);
-        answer_two(window, score, one, rate, window->step + (size_t)e * STEPS);
+        real *step = window->step + (size_t)e * STEPS;
+        window->input[e] = model->input + (size_t)inputs[e] * stride;
+        window->input[e + 1] = model->input + (size_t)inputs[one ? e : e + 1] * stride;
+        score_two(window->input[e], window->input[e + 1], u, stride, window->h + (size_t)e * stride, step);
+        answer_two(window, one, rate, step);
     }
     move_six(window, u, pairs);
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "corpus.h"
+#include "kernels.h"
 #include "lab.h"
 #include "rng.h"
 #include "vocab.h"
@@ -130,8 +131,6 @@ int pieces_of(const Pieces *pieces, const char *word, int *rows, int most);
 void pieces_free(Pieces *pieces);
 
 /* ---- learn.c, train.c: the model ---------------------------------------------------- */
-
-enum { LANES = 16 };
 
 /* Rows are padded with zeros to a multiple of LANES elements: STRIDE apart. */
 typedef struct {
