@@ -253,6 +253,7 @@ static void draw_jumps(Lab *lab, const Mappings *all)
 
 static void claim_layers(Lab *lab, const Mappings *all)
 {
+    const char *too_soon = lab->quick ? "training ends too soon after the jump" : NULL;
     double one = 0, two = 1, most_before = 0, least_after = 1, most_of_one = 0;
     for (int run = 0; run < all->runs; run++) {
         one = fmax(one, mappings_learner(all, run, ONE_LAYER)->accuracy[SHOTS]);
@@ -273,7 +274,8 @@ static void claim_layers(Lab *lab, const Mappings *all)
                                .statement = "two layers are right at least 8 times in 10 (least accuracy of the runs)",
                                .measured = two,
                                .test = AT_LEAST,
-                               .bound = 0.8});
+                               .bound = 0.8,
+                               .skipped = too_soon});
     claim(lab->claims,
           (Claim){.id = "induction-head",
                   .source = "Olsson 2022: prefix matching",
@@ -282,7 +284,7 @@ static void claim_layers(Lab *lab, const Mappings *all)
                   .measured = least_after,
                   .test = AT_LEAST,
                   .bound = 0.9,
-                  .skipped = lab->quick ? "training ends too soon after the jump" : NULL});
+                  .skipped = too_soon});
     claim(lab->claims,
           (Claim){.id = "no-head-before",
                   .source = "Olsson 2022, argument 1: both come together",
