@@ -31,7 +31,7 @@ fast() { # EPOCHS
         -lr 0.025 -thread 1 -epoch "$1" -verbose 0 -maxn 0 -bucket 0
 }
 speed() { # NAME SECONDS_OF_ONE SECONDS_OF_THREE
-    echo "$1 $2 $3" | awk '{ print $1, 2e6 / ($3 - $2) }'
+    echo "$1 $2 $3" | awk '{ printf "%s %.0f\n", $1, 2e6 / ($3 - $2) }'
 }
 
 for round in $(seq "${ROUNDS:-3}"); do
