@@ -1,5 +1,5 @@
-/* lanes.h: the dot products of one row with six others, added up side by side: each
- * in kernel_dot's lanes and by its tree.  Included once in each file that computes
+/* lanes.h: the dot products of one row with up to six others, side by side: each in
+ * kernel_dot's lanes, and six added up together by its tree.  Included once in each file that computes
  * with them: the vectors are wider than what functions of other files may be given. */
 #ifndef LANES_H
 #define LANES_H
@@ -7,6 +7,29 @@
 #include "vectors.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi" /* wide vectors are passed inside one file only */
+
+/* The lanes of H's dot products with the ROWS (at most six, a constant) rows, whose chains of
+ * additions run side by side. */
+static inline __attribute__((always_inline)) void dot_lanes(const real *h, const real *const *row, const int rows,
+                                                            int stride, Vector (*lane)[LANE_VECTORS])
+{
+#pragma GCC unroll 4
+    for (int v = 0; v < (int)LANE_VECTORS; v++) {
+        Vector sum[6];
+#pragma GCC unroll 6
+        for (int t = 0; t < rows; t++)
+            sum[t] = (Vector){0};
+        for (int i = v * WIDTH; i < stride; i += LANES) {
+            Vector x = load(h + i);
+#pragma GCC unroll 6
+            for (int t = 0; t < rows; t++)
+                sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
+        }
+#pragma GCC unroll 6
+        for (int t = 0; t < rows; t++)
+            lane[t][v] = sum[t];
+    }
+}
 
 /* Sum t lies in element six_at[t], where the fewest exchanges leave it; 3 and 7 are
  * copies of others. */

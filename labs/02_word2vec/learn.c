@@ -15,6 +15,7 @@
  *
  * Every sum has a fixed order (a dot product: 16 virtual lanes, kernels.h), so
  * the vectors are the same to the bit on every machine. */
+#include "lanes.h"
 #include "learn.h"
 
 #include <stdlib.h>
@@ -22,10 +23,9 @@
 
 #include "kernels.h"
 #include "memory.h"
-#include "vectors.h"
 
 /* ---- fused loops ------------------------------------------------------------- */
-/* BLOCK scores at once: their chains of additions run side by side. */
+/* BLOCK scores at once. */
 static inline __attribute__((always_inline)) void score_block(const real *h, const real *output, const int *rows,
                                                               int stride, real *score, const int block)
 {
@@ -34,21 +34,7 @@ static inline __attribute__((always_inline)) void score_block(const real *h, con
 #pragma GCC unroll 4
     for (int t = 0; t < block; t++)
         row[t] = output + (size_t)rows[t] * stride;
-    for (int v = 0; v < (int)LANE_VECTORS; v++) {
-        Vector sum[4];
-#pragma GCC unroll 4
-        for (int t = 0; t < block; t++)
-            sum[t] = (Vector){0};
-        for (int i = v * WIDTH; i < stride; i += LANES) {
-            Vector x = load(h + i);
-#pragma GCC unroll 4
-            for (int t = 0; t < block; t++)
-                sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
-        }
-#pragma GCC unroll 4
-        for (int t = 0; t < block; t++)
-            lane[t][v] = sum[t];
-    }
+    dot_lanes(h, row, block, stride, lane);
 #pragma GCC unroll 4
     for (int t = 0; t < block; t++)
         score[t] = add_lanes(lane[t]);

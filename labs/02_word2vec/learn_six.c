@@ -10,22 +10,7 @@
 static inline Eight score_six(const real *h, real *const *row, int stride)
 {
     Vector lane[SIX][LANE_VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < (int)LANE_VECTORS; v++) {
-        Vector sum[SIX];
-#pragma GCC unroll 6
-        for (int t = 0; t < SIX; t++)
-            sum[t] = (Vector){0};
-        for (int i = v * WIDTH; i < stride; i += LANES) {
-            Vector x = load(h + i);
-#pragma GCC unroll 6
-            for (int t = 0; t < SIX; t++)
-                sum[t] = multiply_add(x, load(row[t] + i), sum[t]);
-        }
-#pragma GCC unroll 6
-        for (int t = 0; t < SIX; t++)
-            lane[t][v] = sum[t];
-    }
+    dot_lanes(h, (const real *const *)row, SIX, stride, lane);
     return add_six(lane);
 }
 
