@@ -50,9 +50,8 @@ static inline __attribute__((always_inline)) void step_six(const real *h, real *
     }
 }
 
-static inline __attribute__((always_inline)) bool six(const Model *model, const real *h, int word,
-                                                        const int *negatives, real rate, real *gradient,
-                                                        const bool in_place, Logs *logs)
+static inline __attribute__((always_inline)) bool six(const Model *model, const real *h, int word, const int *negatives,
+                                                      real rate, real *gradient, const bool in_place, Logs *logs)
 {
     const int rows[SIX] = {word, negatives[0], negatives[1], negatives[2], negatives[3], negatives[4]};
     real *row[SIX], step[8] __attribute__((aligned(64)));
