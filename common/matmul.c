@@ -27,7 +27,7 @@ enum {
     TILE_COLUMNS = 2 * WIDTH,
     DEPTH = 1024,         /* the most of k that is packed at once: a strip of B stays in the second cache */
     DEPTH_IN_PLACE = 256, /* rows of B that are read where they lie, often a power of two apart */
-    ROWS = 384,           /* of A at a time, so that they stay there too */
+    ROWS = 1024,          /* of A at a time: enough to pay for packing a strip, few enough to be packed themselves */
     APART = 16,
 };
 
@@ -206,14 +206,6 @@ static void pack_strip(int k, int columns, Strided b, real *to)
     }
 }
 
-/* Copies K x COLUMNS elements of B into strips of TILE_COLUMNS, the last of which may be narrower. */
-static void pack_columns(int k, int columns, Strided b, real *to)
-{
-    for (int start = 0; start < columns; start += TILE_COLUMNS, to += (long)k * TILE_COLUMNS)
-        pack_strip(k, least(columns - start, TILE_COLUMNS), (Strided){b.data + (long)start * b.column, b.row, b.column},
-                   to);
-}
-
 /* A packed matrix is told by strides that no other one has. */
 static bool is_packed(Strided b)
 {
@@ -230,8 +222,11 @@ Strided kernel_pack(int n, int k, Strided b, real *to)
     real *at = to;
     for (int start = 0; start < k; start += DEPTH) {
         int deep = least(k - start, DEPTH);
-        pack_columns(deep, n, (Strided){b.data + (long)start * b.row, b.row, b.column}, at);
-        at += kernel_packed_size(n, deep);
+        for (int j = 0, columns; j < n; j += columns, at += kernel_packed_size(columns, deep)) {
+            columns = least(n - j, TILE_COLUMNS);
+            pack_strip(deep, columns, (Strided){b.data + (long)start * b.row + (long)j * b.column, b.row, b.column},
+                       at);
+        }
     }
     return (Strided){to, 0, 0};
 }
@@ -325,8 +320,9 @@ static void strip_product(int m, int vectors, bool in_tiles, Tile tile)
     }
 }
 
-/* Rows [ROW, ROW + M) of C for DEEP of k from START on; B's strips lie at B, or B_ROW apart. */
-static void rows_product(const Product *q, int row, int m, int start, int deep, Strided a, Strided b)
+/* Rows [ROW, ROW + M) of C for DEEP of k from START on.  Each strip of B is packed into STRIP just before
+ * its use, so that it never leaves the second cache; where STRIP is NULL it is packed or read in place. */
+static void rows_product(const Product *q, int row, int m, int start, int deep, Strided a, Strided b, real *strip)
 {
     bool in_tiles = is_packed(a), in_strips = is_packed(b);
     for (int j = 0; j < q->n; j += TILE_COLUMNS) {
@@ -336,8 +332,10 @@ static void rows_product(const Product *q, int row, int m, int start, int deep, 
         tile.a = a.data;
         tile.a_row = in_tiles ? 1 : a.row;
         tile.a_step = a.column;
-        tile.b = b.data + (in_strips ? (long)j * deep : j);
-        tile.b_row = in_strips ? vectors * WIDTH : b.row;
+        tile.b = strip ? strip : b.data + (in_strips ? (long)j * deep : j);
+        tile.b_row = strip || in_strips ? vectors * WIDTH : b.row;
+        if (strip)
+            pack_strip(deep, columns, (Strided){b.data + (long)j * b.column, b.row, b.column}, strip);
         if (start > 0) {
             tile.from = tile.c;
             tile.from_row = tile.c_row;
@@ -356,28 +354,22 @@ static void rows_product(const Product *q, int row, int m, int start, int deep, 
 static void block_product(const Product *q)
 {
     bool pack_a = packs_a(q), in_place = reads_b_in_place(q), pack_b = !is_packed(q->b) && !in_place;
-    int depth = in_place ? DEPTH_IN_PLACE : DEPTH;
-    size_t b_size = pack_b ? kernel_packed_size(q->n, least(q->k, depth)) : 0;
-    size_t a_size = pack_a ? (size_t)least(q->m, ROWS) * (least(q->k, depth) + APART) : 0;
+    int depth = in_place ? DEPTH_IN_PLACE : DEPTH, deepest = least(q->k, depth);
+    size_t a_size = pack_a ? (size_t)least(q->m, ROWS) * (deepest + APART) : 0;
+    size_t b_size = pack_b ? kernel_packed_size(least(q->n, TILE_COLUMNS), deepest) : 0;
     real *space = a_size + b_size ? scratch(a_size + b_size) : NULL;
     for (int start = 0; start < q->k; start += depth) {
         int deep = least(q->k - start, depth);
         Strided b = q->b;
-        if (is_packed(b))
-            b.data += kernel_packed_size(q->all, start) + (size_t)q->left * deep;
-        else
-            b.data += (long)start * b.row;
-        if (pack_b) {
-            pack_columns(deep, q->n, b, space);
-            b = (Strided){space, 0, 0};
-        }
+        b.data +=
+            is_packed(b) ? (long)(kernel_packed_size(q->all, start) + (size_t)q->left * deep) : (long)start * b.row;
         for (int row = 0, rows; row < q->m; row += rows) {
             Strided a = q->a;
             rows = least(q->m - row, ROWS);
             a.data += (long)row * a.row + (long)start * a.column;
             if (pack_a)
                 a = pack_rows(rows, deep, a, space + b_size);
-            rows_product(q, row, rows, start, deep, a, b);
+            rows_product(q, row, rows, start, deep, a, b, pack_b ? space : NULL);
         }
     }
 }
