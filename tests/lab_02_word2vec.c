@@ -111,7 +111,8 @@ START_TEST(window_is_the_sum_of_its_pairs)
     enum { DIMENSION = 20, WORD = 11, PAIRS = 5 };
     static const int inputs[PAIRS] = {4, 8, 4, 90, 17}, noise[] = {2, 30, 31, 100, 200};
     Text *text = small_text(3);
-    Model *before = small_model(text, NEGATIVE_SAMPLING, DIMENSION), *sum = small_model(text, NEGATIVE_SAMPLING, DIMENSION);
+    Model *before = small_model(text, NEGATIVE_SAMPLING, DIMENSION),
+          *sum = small_model(text, NEGATIVE_SAMPLING, DIMENSION);
     Model *window = small_model(text, NEGATIVE_SAMPLING, DIMENSION);
     double loss = 0, all = learn_window_once(window, inputs, PAIRS, WORD, noise, 5, (real)0.1, false);
     for (int e = 0; e < PAIRS; e++) {
@@ -380,11 +381,11 @@ END_TEST
 
 START_TEST(bad_options)
 {
-    static const char *const wrong[][2] = {{"--window", "0"},          {"--window", "51"},    {"--dimension", "0"},
-                                           {"--dimension", "1000000"}, {"--dimension", "-3"}, {"--epochs", "0"},
-                                           {"--negatives", "51"},      {"--min-count", "0"},  {"--model", "lstm"},
-                                           {"--loss", "hinge"},        {"--noise", "word"},         {"--rate", "0"},       {"--rate", "nan"},
-                                           {"--step", "99"},           {"--seed", "x"},       {"--nonsense", NULL}};
+    static const char *const wrong[][2] = {
+        {"--window", "0"},     {"--window", "51"},  {"--dimension", "0"},  {"--dimension", "1000000"},
+        {"--dimension", "-3"}, {"--epochs", "0"},   {"--negatives", "51"}, {"--min-count", "0"},
+        {"--model", "lstm"},   {"--loss", "hinge"}, {"--noise", "word"},   {"--rate", "0"},
+        {"--rate", "nan"},     {"--step", "99"},    {"--seed", "x"},       {"--nonsense", NULL}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         ASSERT_SAYS(DIES(2, exit(run(wrong[i][0], wrong[i][1], NULL))), wrong[i][0] + 2);
 }
@@ -409,6 +410,24 @@ START_TEST(bad_texts)
     }
     ASSERT_SAYS(DIES(1, exit(run_on("--corpus", in(folder, "missing.txt"), NULL))), "missing.txt");
     ASSERT_SAYS(DIES(1, exit(run_on("--corpus", folder, NULL))), "folder");
+}
+END_TEST
+
+/* Vectors that grow without bound end in a line that says what to do, not in a file of NaNs:
+ * for each way to learn (noise of a window, of a pair, and what learn_six.c leaves to learn.c). */
+START_TEST(divergence)
+{
+    static const char *const ways[][2] = {{"--noise", "window"}, {"--noise", "pair"}, {"--negatives", "4"}};
+    Rng rng = rng_new(9, "text");
+    WordWorld *world = wordworld_new(1.2, 0.2);
+    char *text = wordworld_text(world, &rng, 20000);
+    spit(in(folder, "text.txt"), text);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        ASSERT_SAYS(DIES(1, exit(run("--step", "own", "--corpus", in(folder, "text.txt"), "--rate", "10", "--epochs",
+                                     "20", ways[i][0], ways[i][1], NULL))),
+                    "no longer finite");
+    free(text);
+    wordworld_free(world);
 }
 END_TEST
 
@@ -455,6 +474,7 @@ int main(void)
     test_add(suite, "fuzzed", fuzzed);
     add_run(suite, "own_text", own_text, 0);
     add_run(suite, "bad_options", bad_options, 0);
+    add_run(suite, "divergence", divergence, 0);
     add_run(suite, "bad_texts", bad_texts, 0);
     add_run(suite, "claims_hold_over_seeds", claims_hold_over_seeds, 0);
     add_run(suite, "trace_ledger_and_figures", trace_ledger_and_figures, 0);

@@ -13,9 +13,10 @@ typedef struct {
     double product, sum;
 } Logs;
 
+/* A NaN stays one, for the loss to say so (train.c). */
 static inline double at_least_tiny(double p)
 {
-    return p > 1e-40 ? p : 1e-40;
+    return p < 1e-40 ? 1e-40 : p;
 }
 
 /* FACTOR: of at most six probabilities, each at_least_tiny. */

@@ -79,7 +79,7 @@ static void add_logarithms(Window *window)
 /* at_least_tiny for a whole vector: 1 - p stays what it is. */
 static inline real above_zero(real p)
 {
-    return p > (real)1e-37 ? p : (real)1e-37;
+    return p < (real)1e-37 ? (real)1e-37 : p;
 }
 
 enum { FEW = 4 }; /* such factors times 1e-140 are still a normal number */
