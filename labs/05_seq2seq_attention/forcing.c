@@ -92,15 +92,16 @@ static void train_kind(int kind, void *context)
           &batches, &forcing->curve[kind]);
 }
 
-/* The mean loss a word on the test sentences, fed the reference's words or its own. */
+/* The mean loss a word on test sentences of the lengths trained on, fed the reference's words or its own. */
 static double test_loss(const Model *model, const Tests *test, bool own_words)
 {
     double sum = 0;
-    for (int bucket = 0; bucket < 2; bucket++) {
+    for (int bucket = 0; bucket < test->trained; bucket++) {
         Tape *tape = tape_new(1);
         tape_record(tape, false);
         TranslationBatch batch = translation_batch(test->pairs[bucket], NULL, 50, TIME_FIRST);
-        sum += (double)(own_words ? free_running_loss : teacher_forced_loss)(tape, model, &batch)->data[0] / 2;
+        sum +=
+            (double)(own_words ? free_running_loss : teacher_forced_loss)(tape, model, &batch)->data[0] / test->trained;
         translation_batch_free(&batch);
         tape_free(tape);
     }
@@ -124,18 +125,18 @@ static void tell(Lab *lab, const Forcing *forcing, const Tests *test)
     double bleu[KINDS], loss[KINDS][2];
     trace(lab->trace,
           "\nTeacher forcing feeds the decoder the reference's last word, free running the one it said itself. Two\n"
-          "models with attention (%s), the same start and batches, %d steps; test sentences of %s and %s words:\n\n",
-          attention_name[DOT], forcing->self->forcing_steps, test->name[0], test->name[1]);
+          "models with attention (%s), the same start and batches, %d steps; test sentences of up to %d words:\n\n",
+          attention_name[DOT], forcing->self->forcing_steps, test->high[test->trained - 1]);
     trace_table(lab->trace, "trained by\ttraining loss\ttest loss, teacher's words\tits own words\tBLEU\texact");
     for (int kind = 0; kind < KINDS; kind++) {
         TranslationScore score = {.sentences = 0};
-        double exact = 0, both = 0;
-        for (int bucket = 0; bucket < 2; bucket++) {
+        double exact = 0, mean = 0;
+        for (int bucket = 0; bucket < test->trained; bucket++) {
             score = score_greedy(forcing->model[kind], test->pairs[bucket], test->size);
-            exact += translation_exact(&score) / 2;
-            both += bleu_score(&score.bleu) / 2;
+            exact += translation_exact(&score) / test->trained;
+            mean += bleu_score(&score.bleu) / test->trained;
         }
-        bleu[kind] = both;
+        bleu[kind] = mean;
         loss[kind][0] = test_loss(forcing->model[kind], test, false);
         loss[kind][1] = test_loss(forcing->model[kind], test, true);
         trace_row(lab->trace, "%s\t%.3f\t%.3f\t%.3f\t%.1f\t%.3f", kind == FORCED ? "teacher forcing" : "free running",

@@ -62,7 +62,7 @@ typedef struct {
 } Result;
 
 /* Every model is trained from several starts, and the one with the lowest loss in
- * training is kept: one start of four heads in three gets stuck with two on the same look-up. */
+ * training is kept: two starts of four heads in three get stuck with two on the same look-up. */
 typedef struct {
     Lab *lab;
     int steps, tests, starts;
@@ -387,7 +387,7 @@ static const Result *best_start(const Result *of_model, int starts)
 
 void step_lookups(Lab *lab, void *state)
 {
-    Job job = {lab, 400, 10, lab_choose(lab, 6, 1), NULL};
+    Job job = {lab, 400, 10, lab_choose(lab, 16, 1), NULL};
     Result *best = memory_new(MODELS, sizeof *best, "the results of the look-ups");
     (void)state;
     job.result = memory_new((size_t)MODELS * job.starts, sizeof *job.result, "the results of the look-ups");
