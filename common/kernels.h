@@ -36,7 +36,8 @@ static inline Strided strided_transposed(const real *data, int columns)
 }
 
 /* B (k x n) packed for the products below, which then read it where it lies: worth it where
- * several products use the same B.  TO has room for kernel_packed_size elements. */
+ * several products use the same B.  They may use fewer of its rows, and fewer of its columns or more: up to
+ * the next multiple of 16 they are zeros.  TO has room for kernel_packed_size elements. */
 size_t kernel_packed_size(int n, int k);
 Strided kernel_pack(int n, int k, Strided b, real *to);
 

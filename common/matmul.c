@@ -17,17 +17,28 @@
 #include "vectors.h"
 
 /* A tile is two vectors wide and at most TILE_ROWS high, or one wide and at most NARROW_ROWS high:
- * so many sums, two vectors of B and an element of A fit the registers. */
+ * so many sums, two vectors of B and an element of A fit the registers.  The blocks are of the caches that
+ * processors with such vectors have: a second one of 1 MB or more with AVX-512, half of that elsewhere. */
 #if defined(__AVX512F__)
-enum { TILE_ROWS = 12, NARROW_ROWS = 24 };
+enum {
+    TILE_ROWS = 12,
+    NARROW_ROWS = 24,
+    DEPTH = 1024,    /* the most of k that is packed at once: a strip of B stays in the second cache */
+    ROWS = 1024,     /* of A at a time: enough to pay for packing a strip, few enough to be packed themselves */
+    PANEL = 1 << 15, /* numbers of B that are packed for all these rows */
+};
 #else
-enum { TILE_ROWS = 6, NARROW_ROWS = 12 };
+enum {
+    TILE_ROWS = 6,
+    NARROW_ROWS = 12,
+    DEPTH = 256, /* a strip of B stays in the first cache */
+    ROWS = 192,  /* of A stay in the second */
+    PANEL = 1 << 17,
+};
 #endif
 enum {
     TILE_COLUMNS = 2 * WIDTH,
-    DEPTH = 1024,         /* the most of k that is packed at once: a strip of B stays in the second cache */
     DEPTH_IN_PLACE = 256, /* rows of B that are read where they lie, often a power of two apart */
-    ROWS = 1024,          /* of A at a time: enough to pay for packing a strip, few enough to be packed themselves */
     APART = 16,
 };
 
@@ -189,11 +200,9 @@ static int tile_height(int m, int most, int i)
 
 /* ---- packing ------------------------------------------------------------------- */
 
-/* Copies one strip of B, K x COLUMNS elements, into rows of whole vectors; what lies
- * beyond the edge is never read. */
-static void pack_strip(int k, int columns, Strided b, real *to)
+/* Copies one strip of B, K x COLUMNS elements, into rows of WIDTH elements; what lies between is never read. */
+static void pack_strip(int k, int columns, Strided b, int width, real *to)
 {
-    int width = round_up(columns, WIDTH);
     if (b.row == 1 && b.column != 1) {
         kernel_transpose(columns, k, b.data, b.column, to, width);
     } else if (b.column == 1 && columns == TILE_COLUMNS) { /* a constant size is copied faster */
@@ -206,47 +215,49 @@ static void pack_strip(int k, int columns, Strided b, real *to)
     }
 }
 
-/* A packed matrix is told by strides that no other one has. */
+/* A packed matrix is told by a number of rows below zero where others have what lies between two: {to, -k, n}. */
 static bool is_packed(Strided b)
 {
-    return b.row == 0 && b.column == 0;
+    return b.row < 0;
 }
 
 size_t kernel_packed_size(int n, int k)
 {
-    return (size_t)round_up(n, WIDTH) * k;
+    return (size_t)round_up(n, LANES) * k;
+}
+
+/* The elements of a row of the packed strip that begins at column J of N. */
+static int packed_width(int n, int j)
+{
+    return least(round_up(n, LANES) - j, TILE_COLUMNS);
 }
 
 Strided kernel_pack(int n, int k, Strided b, real *to)
 {
-    real *at = to;
     for (int start = 0; start < k; start += DEPTH) {
         int deep = least(k - start, DEPTH);
-        for (int j = 0, columns; j < n; j += columns, at += kernel_packed_size(columns, deep)) {
-            columns = least(n - j, TILE_COLUMNS);
-            pack_strip(deep, columns, (Strided){b.data + (long)start * b.row + (long)j * b.column, b.row, b.column},
-                       at);
+        for (int j = 0; j < round_up(n, LANES); j += TILE_COLUMNS) {
+            int width = packed_width(n, j), columns = j < n ? least(n - j, width) : 0;
+            if (columns > 0)
+                pack_strip(deep, columns, (Strided){b.data + (long)start * b.row + (long)j * b.column, b.row, b.column},
+                           width, to);
+            for (int p = 0; p < deep; p++)
+                for (int i = columns; i < width; i++)
+                    to[(long)p * width + i] = 0;
+            to += (long)deep * width;
         }
     }
-    return (Strided){to, 0, 0};
+    return (Strided){to - kernel_packed_size(n, k), -k, n};
 }
 
-/* Copies M x K elements of A whose rows or columns are contiguous: rows so that they are not
- * a power of two apart, columns tile after tile, each as k columns of its height. */
+/* Copies M x K elements of A, whose rows or columns are contiguous, as rows that are not a power of two apart. */
 static Strided pack_rows(int m, int k, Strided a, real *to)
 {
-    Strided packed = a.column == 1 ? (Strided){to, k + APART, 1} : (Strided){to, 0, 0};
+    Strided packed = {to, k + APART, 1};
+    if (a.column != 1)
+        kernel_transpose(k, m, a.data, a.column, to, packed.row);
     for (int i = 0; a.column == 1 && i < m; i++)
         memcpy(to + (long)i * packed.row, a.data + (long)i * a.row, k * sizeof(real));
-    for (int i = 0, row = 0; a.column != 1 && row < m; row += tile_height(m, TILE_ROWS, i++)) {
-        int height = tile_height(m, TILE_ROWS, i);
-        const real *from = a.data + row;
-        for (int p = 0; p < k; p++, to += height, from += a.column)
-            for (int r = 0; r < height; r += WIDTH) {
-                Mask mask = first(least(height - r, WIDTH));
-                store_first(to + r, mask, load_first(from + r, mask));
-            }
-    }
     return packed;
 }
 
@@ -283,7 +294,7 @@ typedef struct {
     const real *bias, *plus;
     real *c;
     int c_row;
-    int left, all; /* this part's first column in a packed B, which has ALL columns */
+    int left; /* this part's first column in a packed B */
     int rows_each, columns_each;
 } Product;
 
@@ -292,7 +303,7 @@ typedef struct {
 static bool reads_b_in_place(const Product *q)
 {
     enum { FEW_ROWS = 64 };
-    return q->b.column == 1 && q->m <= FEW_ROWS;
+    return !is_packed(q->b) && q->b.column == 1 && q->m <= FEW_ROWS;
 }
 
 /* A is packed where many strips of columns read it again and its rows (or columns) are a
@@ -304,72 +315,118 @@ static bool packs_a(const Product *q)
     return q->n > MANY_STRIPS * TILE_COLUMNS && apart % PAGE == 0;
 }
 
-/* The tiles of one strip of columns, from the top to the bottom.  IN_TILES: A is packed tile after tile. */
-static void strip_product(int m, int vectors, bool in_tiles, Tile tile)
+/* Brings rows of C, or of what its sums start from, nearer while a tile is computed: they lie far apart. */
+static void fetch(const real *from, long apart, int rows, bool write)
 {
-    int most = vectors == 2 || in_tiles ? TILE_ROWS : NARROW_ROWS;
-    for (int i = 0, row = 0; row < m; row += tile_height(m, most, i++)) {
-        int rows = tile_height(m, most, i);
-        if (in_tiles)
-            tile.a_step = rows;
+    for (int i = 0; i < rows; i++, from += apart)
+        if (write)
+            __builtin_prefetch(from, 1);
+        else
+            __builtin_prefetch(from, 0);
+}
+
+/* The tiles of one strip of columns, from the top to the bottom. */
+static void strip_product(int m, int vectors, Tile tile)
+{
+    enum { WORTH_FETCHING = 128 }; /* of k: a shorter tile ends before anything has come */
+    int most = vectors == 2 ? TILE_ROWS : NARROW_ROWS;
+    for (int i = 0, row = 0, rows = tile_height(m, most, 0), next; row < m; row += rows, rows = next) {
+        next = row + rows < m ? tile_height(m, most, ++i) : 0;
+        if (tile.k >= WORTH_FETCHING && tile.from && tile.from_row > 0)
+            fetch(tile.from + rows * tile.from_row, tile.from_row, next, tile.from == tile.c);
+        if (tile.k >= WORTH_FETCHING && tile.from != tile.c)
+            fetch(tile.c, tile.c_row, rows, true);
         tile_product(rows, vectors, &tile);
-        tile.a += in_tiles ? (long)rows * tile.k : rows * tile.a_row;
+        tile.a += rows * tile.a_row;
         tile.c += rows * tile.c_row;
         tile.from = tile.from ? tile.from + rows * tile.from_row : NULL;
         tile.plus = tile.plus ? tile.plus + rows * tile.c_row : NULL;
     }
 }
 
-/* Rows [ROW, ROW + M) of C for DEEP of k from START on.  Each strip of B is packed into STRIP just before
- * its use, so that it never leaves the second cache; where STRIP is NULL it is packed or read in place. */
-static void rows_product(const Product *q, int row, int m, int start, int deep, Strided a, Strided b, real *strip)
+/* Rows [row, row + m) and columns [left, left + n) of C for DEEP of k from START on. */
+typedef struct {
+    int row, m, left, n, start, deep;
+    Strided a, b;      /* these rows of A, which may be packed, and these rows of B */
+    real *strips;      /* where strips of B are packed, or NULL: it is packed or read in place */
+    long strips_apart; /* 0: all in the same place */
+    bool pack;         /* now, each just before its use, so that it is still in the first caches; else they have been */
+} Block;
+
+/* Where the strip of B from column J on is read, and how far its rows are apart. */
+static const real *strip_of(const Product *q, const Block *block, int j, int columns, long *apart)
 {
-    bool in_tiles = is_packed(a), in_strips = is_packed(b);
-    for (int j = 0; j < q->n; j += TILE_COLUMNS) {
-        int columns = least(q->n - j, TILE_COLUMNS), vectors = 1 + (columns > (int)WIDTH);
-        long at = (long)row * q->c_row + j;
-        Tile tile = {.k = deep, .last = columns - (vectors - 1) * WIDTH, .c = q->c + at, .c_row = q->c_row};
-        tile.a = a.data;
-        tile.a_row = in_tiles ? 1 : a.row;
-        tile.a_step = a.column;
-        tile.b = strip ? strip : b.data + (in_strips ? (long)j * deep : j);
-        tile.b_row = strip || in_strips ? vectors * WIDTH : b.row;
-        if (strip)
-            pack_strip(deep, columns, (Strided){b.data + (long)j * b.column, b.row, b.column}, strip);
-        if (start > 0) {
+    Strided b = block->b;
+    if (is_packed(b)) { /* it may be deeper than the product */
+        *apart = packed_width(b.column, q->left + j);
+        return b.data + (long)(q->left + j) * least(-b.row - block->start, DEPTH);
+    }
+    if (!block->strips) {
+        *apart = b.row;
+        return b.data + j;
+    }
+    real *strip = block->strips + (j - block->left) / TILE_COLUMNS * block->strips_apart;
+    *apart = round_up(columns, WIDTH);
+    if (block->pack)
+        pack_strip(block->deep, columns, (Strided){b.data + (long)j * b.column, b.row, b.column}, (int)*apart, strip);
+    return strip;
+}
+
+static void rows_product(const Product *q, const Block *block)
+{
+    for (int j = block->left; j < block->left + block->n; j += TILE_COLUMNS) {
+        int columns = least(block->left + block->n - j, TILE_COLUMNS), vectors = 1 + (columns > (int)WIDTH);
+        long at = (long)block->row * q->c_row + j;
+        Tile tile = {.k = block->deep, .last = columns - (vectors - 1) * WIDTH, .c = q->c + at, .c_row = q->c_row};
+        tile.a = block->a.data;
+        tile.a_row = block->a.row;
+        tile.a_step = block->a.column;
+        tile.b = strip_of(q, block, j, columns, &tile.b_row);
+        if (block->start > 0) {
             tile.from = tile.c;
             tile.from_row = tile.c_row;
         } else if (q->from) {
-            tile.from = q->from + (long)row * q->from_row + j;
+            tile.from = q->from + (long)block->row * q->from_row + j;
             tile.from_row = q->from_row;
         }
-        if (start + deep == q->k) {
+        if (block->start + block->deep == q->k) {
             tile.bias = q->bias ? q->bias + j : NULL;
             tile.plus = q->plus ? q->plus + at : NULL;
         }
-        strip_product(m, vectors, in_tiles, tile);
+        strip_product(block->m, vectors, tile);
+    }
+}
+
+/* All rows of some columns of C, for some of k. */
+static void columns_product(const Product *q, Block block, real *space_a)
+{
+    bool several = q->m > ROWS;
+    block.strips_apart = several ? (long)TILE_COLUMNS * block.deep : 0;
+    for (; block.row < q->m; block.row += block.m) {
+        Strided a = q->a;
+        block.m = least(q->m - block.row, ROWS);
+        a.data += (long)block.row * a.row + (long)block.start * a.column;
+        block.a = space_a ? pack_rows(block.m, block.deep, a, space_a) : a;
+        block.pack = block.row == 0 || !several;
+        rows_product(q, &block);
     }
 }
 
 static void block_product(const Product *q)
 {
-    bool pack_a = packs_a(q), in_place = reads_b_in_place(q), pack_b = !is_packed(q->b) && !in_place;
+    bool in_place = reads_b_in_place(q), pack_a = packs_a(q), pack_b = !is_packed(q->b) && !in_place;
     int depth = in_place ? DEPTH_IN_PLACE : DEPTH, deepest = least(q->k, depth);
+    int across = pack_b && q->m > ROWS ? round_up(PANEL / (deepest + 1) + 1, TILE_COLUMNS) : q->n;
     size_t a_size = pack_a ? (size_t)least(q->m, ROWS) * (deepest + APART) : 0;
-    size_t b_size = pack_b ? kernel_packed_size(least(q->n, TILE_COLUMNS), deepest) : 0;
+    size_t b_size =
+        pack_b ? kernel_packed_size(q->m > ROWS ? least(q->n, across) : least(q->n, TILE_COLUMNS), deepest) : 0;
     real *space = a_size + b_size ? scratch(a_size + b_size) : NULL;
     for (int start = 0; start < q->k; start += depth) {
-        int deep = least(q->k - start, depth);
-        Strided b = q->b;
-        b.data +=
-            is_packed(b) ? (long)(kernel_packed_size(q->all, start) + (size_t)q->left * deep) : (long)start * b.row;
-        for (int row = 0, rows; row < q->m; row += rows) {
-            Strided a = q->a;
-            rows = least(q->m - row, ROWS);
-            a.data += (long)row * a.row + (long)start * a.column;
-            if (pack_a)
-                a = pack_rows(rows, deep, a, space + b_size);
-            rows_product(q, row, rows, start, deep, a, b, pack_b ? space : NULL);
+        Block block = {.start = start, .deep = least(q->k - start, depth), .b = q->b, .strips = pack_b ? space : NULL};
+        block.b.data += is_packed(q->b) ? (long)kernel_packed_size(q->b.column, start) : (long)start * q->b.row;
+        for (; block.left < q->n; block.left += block.n) {
+            block.n = least(q->n - block.left, across);
+            columns_product(q, block, pack_a ? space + b_size : NULL);
         }
     }
 }
@@ -385,7 +442,8 @@ static void part_product(int part, void *context)
     q.n = least(q.n - column, q.columns_each);
     q.left = column;
     q.a.data += (long)row * q.a.row;
-    q.b.data += (long)column * q.b.column;
+    if (!is_packed(q.b))
+        q.b.data += (long)column * q.b.column;
     q.c += (long)row * q.c_row + column;
     q.from = q.from ? q.from + (long)row * q.from_row + column : NULL;
     q.bias = q.bias ? q.bias + column : NULL;
@@ -393,11 +451,24 @@ static void part_product(int part, void *context)
     block_product(&q);
 }
 
+/* A column as a row, its sums the same: vectors run along it.  Not worth copying A for. */
+static void turn_column(Product *q)
+{
+    Strided a = q->a;
+    if (q->n != 1 || q->c_row != 1 || a.row != 1 || is_packed(q->b) || q->bias || q->plus ||
+        (q->from && q->from_row != 1))
+        return;
+    q->a = (Strided){q->b.data, q->b.column, q->b.row};
+    q->b = (Strided){a.data, a.column, a.row};
+    q->n = q->c_row = q->from_row = q->m;
+    q->m = 1;
+}
+
 /* The longer side of C is cut, columns in whole strips. */
 static void product(Product *q, int threads)
 {
     enum { WORTH_SHARING = 1 << 21 }; /* multiply-adds: tens of microseconds; below, one thread is as fast */
-    q->all = q->n;
+    turn_column(q);
     if (threads <= 1 || (double)q->m * q->n * q->k < WORTH_SHARING) {
         block_product(q);
         return;

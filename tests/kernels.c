@@ -101,11 +101,59 @@ END_TEST
 START_TEST(product_of_large_sizes)
 {
     Rng rng = rng_new(2, "kernels");
-    const int sizes[][3] = {{5, 9, 1023},   {5, 9, 1024},   {5, 9, 1025},    {13, 33, 1000},  {1, 1, 5000},
-                            {1, 200, 2049}, {200, 1, 769},  {33, 70, 1100},  {255, 257, 40},  {3000, 7, 110},
-                            {7, 3000, 110}, {400, 300, 60}, {30, 300, 1024}, {1024, 300, 30}, {40, 20, 257}};
+    const int sizes[][3] = {{5, 9, 1023},     {5, 9, 1024},    {5, 9, 1025},    {13, 33, 1000},  {1, 1, 5000},
+                            {1, 200, 2049},   {200, 1, 769},   {33, 70, 1100},  {255, 257, 40},  {3000, 7, 110},
+                            {7, 3000, 110},   {400, 300, 60},  {30, 300, 1024}, {1024, 300, 30}, {40, 20, 257},
+                            {200, 1030, 260}, {1100, 70, 1030}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         compare_products(&rng, sizes[i][0], sizes[i][1], sizes[i][2], 3);
+}
+END_TEST
+
+/* A packed matrix serves products of fewer rows, and of any number of columns up to the zeros' end. */
+START_TEST(product_of_a_part_of_a_packed_matrix)
+{
+    enum { M = 7, N = 37, NARROW = 20, PADDED = 48, K = 1100 };
+    Rng rng = rng_new(7, "kernels");
+    real *a = random_numbers(&rng, M * K), *b = random_numbers(&rng, K * N),
+         *b_padded = memory_new(K * PADDED, sizeof(real), "a test");
+    real *packed = random_numbers(&rng, kernel_packed_size(N, K)), fast[M * PADDED], plain[M * PADDED];
+    for (int p = 0; p < K; p++)
+        memcpy(b_padded + p * PADDED, b + p * N, N * sizeof(real));
+    for (int turned = 0; turned < 2; turned++)
+        for (int k = 1; k <= K; k += 157) {
+            real *right = memory_new(K * N, sizeof(real), "a test");
+            kernel_transpose(K, N, b, N, right, K);
+            Strided b_packed = turned ? kernel_pack(N, K, strided_transposed(right, K), packed)
+                                      : kernel_pack(N, K, strided(b, N), packed);
+            for (int n = NARROW; n <= PADDED; n += PADDED - NARROW) {
+                kernel_matmul(M, n, k, strided(a, K), b_packed, fast, n, false, 1);
+                kernel_matmul_plain(M, n, k, strided(a, K), strided(b_padded, PADDED), plain, n, false);
+                ck_assert_msg(memcmp(fast, plain, M * n * sizeof(real)) == 0, "%d columns, %d rows of %d", n, k, K);
+            }
+            free(right);
+        }
+    free(a), free(b), free(b_padded), free(packed);
+}
+END_TEST
+
+/* A column of C is computed as a row. */
+START_TEST(product_of_one_column)
+{
+    enum { M = 70, K = 33 };
+    Rng rng = rng_new(8, "kernels");
+    real *a = random_numbers(&rng, M * K), *b = random_numbers(&rng, K * 3), *c = random_numbers(&rng, M), fast[M],
+         plain[M];
+    for (int way = 0; way < 8; way++) {
+        Strided left = way & 1 ? strided_transposed(a, M) : strided(a, K);
+        Strided right = way & 2 ? (Strided){b, 3, 1} : strided_transposed(b, K);
+        memcpy(plain, c, sizeof plain);
+        memcpy(fast, c, sizeof fast);
+        kernel_matmul_plain(M, 1, K, left, right, plain, 1, way & 4);
+        kernel_matmul(M, 1, K, left, right, fast, 1, way & 4, 1);
+        ck_assert_mem_eq(fast, plain, sizeof fast);
+    }
+    free(a), free(b), free(c);
 }
 END_TEST
 
@@ -333,6 +381,8 @@ int main(void)
     test_add(suite, "product_of_every_height", product_of_every_height);
     test_add(suite, "product_of_large_sizes", product_of_large_sizes);
     test_add(suite, "product_of_strided_parts", product_of_strided_parts);
+    test_add(suite, "product_of_a_part_of_a_packed_matrix", product_of_a_part_of_a_packed_matrix);
+    test_add(suite, "product_of_one_column", product_of_one_column);
     test_add(suite, "product_reads_only_its_operands", product_reads_only_its_operands);
     test_add(suite, "product_passes_on_what_is_not_finite", product_passes_on_what_is_not_finite);
     test_add(suite, "sums_are_sixteen_lanes", sums_are_sixteen_lanes);
