@@ -199,21 +199,35 @@ static inline void exp_of_lanes(real largest, real *p)
     }
 }
 
-void kernel_softmax(int n, real scale, const real *ceiling, real *p)
+/* The largest of SCALE p, and SCALE p itself where a ceiling is. */
+static real largest_score(int open, int n, real scale, const real *ceiling, real *p)
 {
-    Vector most[LANE_VECTORS], sum[LANE_VECTORS] = {{0}};
+    Vector most[LANE_VECTORS], factor = broadcast(scale);
     for (int v = 0; v < (int)LANE_VECTORS; v++)
         most[v] = broadcast(-REAL_MAX);
-    for (int i = 0; i < n; i += LANES)
+    for (int i = 0; i < open; i += LANES)
+        for (int v = 0; v < (int)LANE_VECTORS; v++)
+            most[v] = larger(factor * load(p + i + v * WIDTH), most[v]);
+    for (int i = open; i < n; i += LANES)
         for (int v = 0; v < (int)LANE_VECTORS; v++) {
             real *at = p + i + v * WIDTH;
-            Vector x = smaller(broadcast(scale) * load(at), load(ceiling + i + v * WIDTH));
+            Vector x = smaller(factor * load(at), load(ceiling + i + v * WIDTH));
             store(at, x);
             most[v] = larger(x, most[v]);
         }
-    real largest = largest_lane(most);
+    return largest_lane(most);
+}
+
+void kernel_softmax(int open, int n, real scale, const real *ceiling, real *p)
+{
+    Vector sum[LANE_VECTORS] = {{0}};
+    real largest = largest_score(open, n, scale, ceiling, p);
     for (int i = 0; i < n; i += LANES) {
-        exp_of_lanes(largest, p + i);
+        if (i < open)
+            for (int j = i; j < i + LANES; j++)
+                p[j] = m_exp_negative(scale * p[j] - largest);
+        else
+            exp_of_lanes(largest, p + i);
         for (int v = 0; v < (int)LANE_VECTORS; v++)
             sum[v] += load(p + i + v * WIDTH);
     }

@@ -76,10 +76,10 @@ void kernel_put(int n, real a, const real *x, real *y, bool add);
 /* y [n] (+)= a (sum of the ROWS rows of x), one chain from the first row to the last. */
 void kernel_put_rows(int rows, int n, real a, const real *x, real *y, bool add);
 
-/* A row of attention's weights, in place: the softmax of SCALE p over the N elements (a
- * multiple of 16), where those whose CEILING is -REAL_MAX get 0; it is infinite for the
- * others, of which there is at least one.  And the way back: DP becomes SCALE p (dp - p . dp). */
-void kernel_softmax(int n, real scale, const real *ceiling, real *p);
+/* A row of attention's weights, in place: the softmax of SCALE p (SCALE > 0) over the N elements.  From
+ * the one numbered OPEN on (both are multiples of 16) those whose CEILING is -REAL_MAX get 0; it is infinite for the
+ * others.  At least one gets more.  And the way back: DP becomes SCALE p (dp - p . dp). */
+void kernel_softmax(int open, int n, real scale, const real *ceiling, real *p);
 void kernel_softmax_backward(int n, real scale, const real *p, real *dp);
 
 /* TO [columns, rows] = FROM [rows, columns] transposed; FROM_ROW and TO_ROW are the

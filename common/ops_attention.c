@@ -17,33 +17,36 @@
 #include "maths.h"
 #include "parallel.h"
 
-enum { ROWS = 36 }; /* queries at a time: whole tiles of every vector width */
+enum { ROWS = 48 }; /* queries at a time: whole tiles of every vector width */
 
 typedef struct {
     int batch, heads, from, at, d_k, d_v; /* B, h, T, S; widths of one head */
-    int at_whole;                         /* S rounded up to whole vectors: a row of P in memory */
+    int p_row;                            /* elements from row to row of P in memory */
     real scale;
-    int mask_rows; /* rows of the mask, one after the other for all queries; without a mask one for all */
-    int *seen;     /* for each of them, the keys up to the last one allowed */
-    real *ceiling; /* and what scores may be [mask_rows, at_whole]: anything, or minus infinity where forbidden */
-    int parts;     /* how many threads share the heads */
+    int mask_rows;      /* rows of the mask, one after the other for all queries; without a mask one for all */
+    int *seen;          /* for each of them, the keys up to the last one allowed */
+    int *open;          /* and the first ones, in whole vectors, of which none is forbidden */
+    int at_whole;       /* S rounded up to whole vectors */
+    real *ceiling;      /* and what scores may be [mask_rows, at_whole]: anything, or minus infinity where forbidden */
+    size_t packed_size; /* of the keys or values of a head where they are packed as they lie, or 0 */
+    int parts;          /* how many threads share the heads */
     real *space;
     size_t space_each;
     Tensor *q, *k, *v, *y;
     Part dq, dk, dv;
-    real *kept; /* P [B, h, T, at_whole] from forward to backward, or NULL: it is computed again */
+    real *kept; /* P [B, h, T, p_row] from forward to backward, or NULL: it is computed again */
 } Heads;
 
-/* What one thread works with: K^T or V^T of a head, and some rows of P and P'. */
+/* What one thread works with: packed matrices of a head, and some rows of P and P'. */
 typedef struct {
-    real *k_turned, *v_turned, *p, *dp;
+    real *k_turned, *v_turned, *packed, *p, *dp;
 } Space;
 
 static Space space_of(const Heads *a, int part)
 {
-    real *k_turned = a->space + (size_t)part * a->space_each, *v_turned = k_turned + (size_t)a->d_k * a->at_whole;
-    real *p = v_turned + (size_t)a->d_v * a->at_whole;
-    return (Space){k_turned, v_turned, p, p + (size_t)ROWS * a->at_whole};
+    real *k_turned = a->space + (size_t)part * a->space_each, *v_turned = k_turned + kernel_packed_size(a->at, a->d_k);
+    real *packed = v_turned + kernel_packed_size(a->at, a->d_v), *p = packed + a->packed_size;
+    return (Space){k_turned, v_turned, packed, p, p + (size_t)ROWS * a->p_row};
 }
 
 /* The next whole number of vectors of any processor. */
@@ -77,29 +80,26 @@ static int keys_seen(const Heads *a, int head, int t, int rows)
 /* Where the rows of P from T on lie. */
 static real *weights_at(const Heads *a, int head, int t, const Space *space)
 {
-    return a->kept ? a->kept + ((size_t)head * a->from + t) * a->at_whole : space->p;
+    return a->kept ? a->kept + ((size_t)head * a->from + t) * a->p_row : space->p;
 }
 
-/* K^T or V^T of one head, with zeros beyond the last key. */
-static void turn(const Heads *a, int width, int wide, const real *from, real *turned)
+/* K or V of one head as a product's right matrix: packed where many rows look at it. */
+static Strided as_it_lies(const Heads *a, int width, int wide, const real *from, const Space *space)
 {
-    kernel_transpose(a->at, width, from, wide, turned, a->at_whole);
-    for (int i = 0; i < width; i++)
-        for (int s = a->at; s < a->at_whole; s++)
-            turned[(size_t)i * a->at_whole + s] = 0;
+    return a->packed_size ? kernel_pack(width, a->at, strided(from, wide), space->packed) : strided(from, wide);
 }
 
 /* P [rows, n] for the rows from t of a head. */
-static void weights(const Heads *a, int head, int t, int rows, int n, const Space *space)
+static void weights(const Heads *a, int head, int t, int rows, int n, Strided k_turned, const Space *space)
 {
     real *p = weights_at(a, head, t, space);
     int width = a->heads * a->d_k;
     const real *q = a->q->data + start_of(a, head, a->from, a->d_k) + (size_t)t * width;
-    kernel_matmul(rows, n, a->d_k, strided(q, width), strided(space->k_turned, a->at_whole), p, a->at_whole, false, 1);
-    for (int i = 0; i < rows; i++, p += a->at_whole) {
+    kernel_matmul(rows, n, a->d_k, strided(q, width), k_turned, p, a->p_row, false, 1);
+    for (int i = 0; i < rows; i++, p += a->p_row) {
         int row = mask_row(a, head, t + i), seen = whole_vectors(a->seen[row]);
         if (seen > 0) /* else nothing is allowed: all weights are 0 */
-            kernel_softmax(seen, a->scale, a->ceiling + (size_t)row * a->at_whole, p);
+            kernel_softmax(a->open[row], seen, a->scale, a->ceiling + (size_t)row * a->at_whole, p);
         if (seen < n)
             memset(p + seen, 0, (n - seen) * sizeof(real));
     }
@@ -108,21 +108,22 @@ static void weights(const Heads *a, int head, int t, int rows, int n, const Spac
 static void forward_head(const Heads *a, int head, const Space *space)
 {
     int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v;
-    const real *v = a->v->data + start_of(a, head, a->at, a->d_v);
+    const real *k = a->k->data + start_of(a, head, a->at, a->d_k);
     real *y = a->y->data + start_of(a, head, a->from, a->d_v);
-    turn(a, a->d_k, wide_k, a->k->data + start_of(a, head, a->at, a->d_k), space->k_turned);
+    Strided k_turned = kernel_pack(a->at, a->d_k, strided_transposed(k, wide_k), space->k_turned);
+    Strided v = as_it_lies(a, a->d_v, wide_v, a->v->data + start_of(a, head, a->at, a->d_v), space);
     for (int t = 0; t < a->from; t += ROWS) {
         int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
-        weights(a, head, t, rows, whole_vectors(n), space);
-        kernel_matmul(rows, a->d_v, n, strided(weights_at(a, head, t, space), a->at_whole), strided(v, wide_v),
-                      y + (size_t)t * wide_v, wide_v, false, 1);
+        weights(a, head, t, rows, whole_vectors(n), k_turned, space);
+        kernel_matmul(rows, a->d_v, n, strided(weights_at(a, head, t, space), a->p_row), v, y + (size_t)t * wide_v,
+                      wide_v, false, 1);
     }
 }
 
 /* P' becomes S' / sqrt(d_k) */
 static void scores_backward(const Heads *a, int rows, int n, const real *p, real *dp)
 {
-    for (int i = 0; i < rows; i++, p += a->at_whole, dp += a->at_whole)
+    for (int i = 0; i < rows; i++, p += a->p_row, dp += a->p_row)
         kernel_softmax_backward(n, a->scale, p, dp);
 }
 
@@ -135,16 +136,17 @@ static void clear_head(Part d, size_t start, int rows, int width, int wide)
 
 static void backward_head(const Heads *a, int head, const Space *space)
 {
-    int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v, s = a->at, s_whole = a->at_whole;
+    int wide_k = a->heads * a->d_k, wide_v = a->heads * a->d_v, s = a->at, p_row = a->p_row;
     size_t q_start = start_of(a, head, a->from, a->d_k), k_start = start_of(a, head, s, a->d_k);
     size_t v_start = start_of(a, head, s, a->d_v), y_start = start_of(a, head, a->from, a->d_v);
-    const real *k = a->k->data + k_start;
+    const real *k_data = a->k->data + k_start, *v_data = a->v->data + v_start;
+    Strided k_turned = {0}, v_turned = kernel_pack(s, a->d_v, strided_transposed(v_data, wide_v), space->v_turned);
+    Strided k = as_it_lies(a, a->d_k, wide_k, k_data, space);
     clear_head(a->dq, q_start, a->from, a->d_k, wide_k);
     clear_head(a->dk, k_start, s, a->d_k, wide_k);
     clear_head(a->dv, v_start, s, a->d_v, wide_v);
     if (!a->kept)
-        turn(a, a->d_k, wide_k, k, space->k_turned);
-    turn(a, a->d_v, wide_v, a->v->data + v_start, space->v_turned);
+        k_turned = kernel_pack(s, a->d_k, strided_transposed(k_data, wide_k), space->k_turned);
     for (int t = 0; t < a->from; t += ROWS) {
         int rows = a->from - t < ROWS ? a->from - t : ROWS, n = keys_seen(a, head, t, rows);
         int whole = whole_vectors(n);
@@ -152,18 +154,16 @@ static void backward_head(const Heads *a, int head, const Space *space)
         const real *dy = a->y->grad + y_start + (size_t)t * wide_v;
         const real *p = weights_at(a, head, t, space);
         if (!a->kept)
-            weights(a, head, t, rows, whole, space);
+            weights(a, head, t, rows, whole, k_turned, space);
         if (a->dv.at)
-            kernel_matmul(n, a->d_v, rows, strided_transposed(p, s_whole), strided(dy, wide_v), a->dv.at + v_start,
+            kernel_matmul(n, a->d_v, rows, strided_transposed(p, p_row), strided(dy, wide_v), a->dv.at + v_start,
                           wide_v, true, 1);
-        kernel_matmul(rows, whole, a->d_v, strided(dy, wide_v), strided(space->v_turned, s_whole), space->dp, s_whole,
-                      false, 1);
+        kernel_matmul(rows, whole, a->d_v, strided(dy, wide_v), v_turned, space->dp, p_row, false, 1);
         scores_backward(a, rows, whole, p, space->dp);
         if (a->dq.at)
-            kernel_matmul(rows, a->d_k, n, strided(space->dp, s_whole), strided(k, wide_k), a->dq.at + q_row, wide_k,
-                          true, 1);
+            kernel_matmul(rows, a->d_k, n, strided(space->dp, p_row), k, a->dq.at + q_row, wide_k, true, 1);
         if (a->dk.at)
-            kernel_matmul(n, a->d_k, rows, strided_transposed(space->dp, s_whole), strided(a->q->data + q_row, wide_k),
+            kernel_matmul(n, a->d_k, rows, strided_transposed(space->dp, p_row), strided(a->q->data + q_row, wide_k),
                           a->dk.at + k_start, wide_k, true, 1);
     }
 }
@@ -202,15 +202,19 @@ static void read_mask(Heads *a, const Tensor *mask, Arena *arena)
 {
     a->mask_rows = mask ? (int)(mask->size / (size_t)a->at) : 1;
     a->seen = arena_get(arena, a->mask_rows * sizeof(int));
+    a->open = arena_get(arena, a->mask_rows * sizeof(int));
     a->ceiling = arena_get(arena, (size_t)a->mask_rows * a->at_whole * sizeof(real));
     for (int row = 0; row < a->mask_rows; row++) {
         real *ceiling = a->ceiling + (size_t)row * a->at_whole;
         for (int s = 0; s < a->at_whole; s++)
             ceiling[s] = s < a->at && (!mask || mask->data[(size_t)row * a->at + s] != 0) ? INFINITY : -REAL_MAX;
-        int n = a->at;
-        while (n > 0 && ceiling[n - 1] < 0)
-            n--;
-        a->seen[row] = n;
+        int seen = a->at, open = 0;
+        while (seen > 0 && ceiling[seen - 1] < 0)
+            seen--;
+        while (open < seen && ceiling[open] > 0)
+            open++;
+        a->seen[row] = seen;
+        a->open[row] = open / LANES * LANES;
     }
 }
 
@@ -254,7 +258,9 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
 {
     enum {
         WORTH_SHARING = 1 << 16, /* weights */
-        WORTH_KEEPING = 1 << 20  /* at most: 4 MB of floats */
+        WORTH_KEEPING = 1 << 20, /* at most: 4 MB of floats */
+        WORTH_PACKING = 512,     /* queries */
+        ROUND = 256              /* a row of so many would meet the next in one set of the first cache */
     };
     check_attention(tape, q, k, v, heads);
     int rank = q->shape.rank, batch = 1;
@@ -276,14 +282,17 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
                  .y = y};
     a->scale = 1 / m_sqrt((real)a->d_k);
     a->at_whole = whole_vectors(a->at);
+    a->p_row = a->at_whole + (a->at_whole % ROUND == 0 ? LANES : 0);
+    int widest = a->d_k > a->d_v ? a->d_k : a->d_v;
+    a->packed_size = a->from >= WORTH_PACKING ? kernel_packed_size(widest, a->at) : 0;
     if (mask)
         check_mask(tape, mask, a);
     read_mask(a, mask, tape_arena(tape));
     bool small = (double)batch * heads * a->from * a->at < WORTH_SHARING;
     a->parts = small || tape_threads(tape) < 1 ? 1 : tape_threads(tape);
-    a->space_each = (size_t)a->at_whole * (a->d_k + a->d_v + 2 * ROWS);
+    a->space_each = kernel_packed_size(a->at, a->d_k + a->d_v) + a->packed_size + (size_t)2 * ROWS * a->p_row;
     Node *node = tape_add(tape, "op_attention", attention_backward, y, (Tensor *[]){q, k, v}, 3);
-    size_t all_weights = (size_t)batch * heads * a->from * a->at_whole;
+    size_t all_weights = (size_t)batch * heads * a->from * a->p_row;
     if (node)
         node->saved = a;
     if (node && all_weights <= WORTH_KEEPING)
