@@ -4,9 +4,11 @@
 # speed meets both.  DIRECTORY holds the programs course, peak and, where OpenBLAS
 # is installed, openblas_peer.
 #
-# ROUNDS (3), SECONDS_EACH (1), THREADS ("1 2"), ONLY (a pattern of workloads).
-# With one thread times are processor time, which other programs disturb less; with
-# several they are wall time.
+# ROUNDS (3), SECONDS_EACH (1), THREADS ("1 2"), ONLY (a pattern of workloads), PYTHON
+# (interpreters to try first: of several with different versions of PyTorch, the fastest
+# at a workload is its peer).  With one thread times are processor time, which other
+# programs disturb less; with several they are wall time.  A ratio is the median of
+# those of the rounds.
 here=$(dirname "$0")
 bench=$1
 results=$bench/results.txt
@@ -14,11 +16,15 @@ seconds=${SECONDS_EACH:-1}
 export OMP_NUM_THREADS OPENBLAS_NUM_THREADS=1
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # pins of some environments: half of OpenBLAS's speed
 
-python=
+pythons=
+versions=
 for candidate in $PYTHON python3 /usr/bin/python3; do
-    [ -z "$python" ] && $candidate -c 'import torch' 2>/dev/null && python=$candidate
+    version=$($candidate -c 'import torch; print(torch.__version__)' 2>/dev/null) || continue
+    case " $versions " in *" $version "*) continue ;; esac
+    versions="$versions $version"
+    pythons="$pythons $candidate"
 done
-[ -n "$python" ] || echo "skipped: PyTorch (no python3 that can import torch)"
+[ -n "$pythons" ] || echo "skipped: PyTorch (no python3 that can import torch)"
 [ -x "$bench/openblas_peer" ] || echo "skipped: OpenBLAS (cblas.h or libopenblas is not here)"
 
 : >"$results"
@@ -29,7 +35,7 @@ for round in $(seq "${ROUNDS:-3}"); do
             "$bench/course" "$@"
             case $workload in
             sgemm*) [ -x "$bench/openblas_peer" ] && "$bench/openblas_peer" "$@" ;;
-            *) [ -n "$python" ] && "$python" "$here/torch_peer.py" "$@" ;;
+            *) for python in $pythons; do "$python" "$here/torch_peer.py" "$@"; done ;;
             esac
         done
     done
@@ -40,32 +46,40 @@ peak=$("$bench/peak")
 echo "fused multiply-add peak of one core: $peak GFLOP/s; times in ms: median (lowest - highest round)"
 awk -v peak="$peak" '
 function take(field, i) { for (i = 3; i < NF; i++) if ($i == field) return $(i + 1) }
-function median(key, v, n, i, j, t) { # sorts the rounds of a key
-    n = split(times[key], v, " ")
+function sorted(list, v, n, i, j, t) { # numbers, into v; returns how many
+    n = split(list, v, " ")
     for (i = 2; i <= n; i++) for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-    low[key] = v[1]; high[key] = v[n]
-    return v[int((n + 1) / 2)]
+    return n
+}
+function median(list, v) { return v[int((sorted(list, v) + 1) / 2)] }
+function range(list, v, n, middle) {
+    n = sorted(list, v)
+    return sprintf("%.4g (%.4g - %.4g)", v[int((n + 1) / 2)], v[1], v[n])
+}
+function ratios(ours, theirs, a, b, n, i, list) { # round by round
+    n = split(ours, a, " "); split(theirs, b, " ")
+    for (i = 1; i <= n; i++) list = list " " b[i] / a[i]
+    return list
 }
 {
     threads = $2; sub(/.*-/, "", threads); sub(/t$/, "", threads)
     name = $2; sub(/-[0-9]*t$/, "", name)
-    who = name == "course" ? "ours" : "peer"
     row = threads " " $1
     if (!(row in seen)) { seen[row] = 1; order[++rows] = row }
-    times[row " " who] = times[row " " who] " " take(threads == 1 ? "cpu" : "wall")
-    rss[row " " who] = take("rss")
-    if (who == "ours") gflop[row] = take("gflop"); else peer[row] = name
+    times[row, name] = times[row, name] " " take(threads == 1 ? "cpu" : "wall")
+    rss[row, name] = take("rss")
+    if (name == "course") gflop[row] = take("gflop"); else peers[name]
 }
 END {
-    printf "%-22s %7s  %-28s %-28s %6s %9s %6s  %s\n", "workload", "threads", "ours", "peer", "ratio", "GFLOP/s", "share", "peak RSS MB"
+    printf "%-22s %7s  %-28s %-36s %-20s %9s %6s  %s\n", "workload", "threads", "ours", "peer", "ratio", "GFLOP/s", "share", "peak RSS MB"
     for (r = 1; r <= rows; r++) {
-        row = order[r]; split(row, part, " ")
-        ours = median(row " ours"); theirs = row " peer" in times ? median(row " peer") : 0
-        speed = ours > 0 ? gflop[row] / ours * 1e3 : 0
-        printf "%-22s %7d  %-28s %-28s %6s %9.1f %5.0f%%  %s\n", part[2], part[1],
-            sprintf("%.4g (%.4g - %.4g)", ours, low[row " ours"], high[row " ours"]),
-            theirs ? sprintf("%s %.4g (%.4g - %.4g)", peer[row], theirs, low[row " peer"], high[row " peer"]) : "-",
-            theirs ? sprintf("%.2f", theirs / ours) : "-", speed, 100 * speed / (peak * part[1]),
-            theirs ? rss[row " ours"] " / " rss[row " peer"] : rss[row " ours"]
+        row = order[r]; split(row, part, " "); ours = times[row, "course"]
+        best = ""
+        for (name in peers)
+            if ((row, name) in times && (best == "" || median(times[row, name]) + 0 < median(times[row, best]) + 0)) best = name
+        speed = gflop[row] / median(ours) * 1e3
+        printf "%-22s %7d  %-28s %-36s %-20s %9.1f %5.0f%%  %s\n", part[2], part[1], range(ours),
+            best == "" ? "-" : best " " range(times[row, best]), best == "" ? "-" : range(ratios(ours, times[row, best])),
+            speed, 100 * speed / (peak * part[1]), rss[row, "course"] (best == "" ? "" : " / " rss[row, best])
     }
 }' "$results"
