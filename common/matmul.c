@@ -7,6 +7,7 @@
  * cache when the next tile below needs it.  (Goto and van de Geijn 2008, "Anatomy of
  * high-performance matrix multiplication".)  Between two depths the sums wait in C: each
  * is one chain of fused multiply-adds, however C is cut. */
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ enum {
     DEPTH = 1024,    /* the most of k that is packed at once: a strip of B stays in the second cache */
     ROWS = 1024,     /* of A at a time: enough to pay for packing a strip, few enough to be packed themselves */
     PANEL = 1 << 15, /* numbers of B that are packed for all these rows */
+    LONG = INT_MAX,  /* columns of A, one after the other, from which on it is worth turning: never */
 };
 #else
 enum {
@@ -34,6 +36,7 @@ enum {
     DEPTH = 256, /* a strip of B stays in the first cache */
     ROWS = 192,  /* of A stay in the second */
     PANEL = 1 << 17,
+    LONG = 512,
 };
 #endif
 enum {
@@ -306,13 +309,14 @@ static bool reads_b_in_place(const Product *q)
     return !is_packed(q->b) && q->b.column == 1 && q->m <= FEW_ROWS;
 }
 
-/* A is packed where many strips of columns read it again and its rows (or columns) are a
- * multiple of a page apart: these would all meet in one set of the first cache. */
+/* A is packed where many strips of columns read it again and its rows (or columns) are a multiple of a
+ * page apart: these would all meet in one set of the first cache.  Many contiguous columns are more than it holds. */
 static bool packs_a(const Product *q)
 {
     enum { MANY_STRIPS = 8, PAGE = 4096 / sizeof(real) };
     int apart = q->a.column == 1 ? q->a.row : q->a.row == 1 ? q->a.column : 1;
-    return q->n > MANY_STRIPS * TILE_COLUMNS && apart % PAGE == 0;
+    bool turned = q->a.column != 1 && apart > 1 && q->k >= LONG;
+    return turned ? q->n >= MANY_STRIPS * TILE_COLUMNS : q->n > MANY_STRIPS * TILE_COLUMNS && apart % PAGE == 0;
 }
 
 /* Brings rows of C, or of what its sums start from, nearer while a tile is computed: they lie far apart. */
@@ -400,14 +404,13 @@ static void rows_product(const Product *q, const Block *block)
 /* All rows of some columns of C, for some of k. */
 static void columns_product(const Product *q, Block block, real *space_a)
 {
-    bool several = q->m > ROWS;
-    block.strips_apart = several ? (long)TILE_COLUMNS * block.deep : 0;
+    block.strips_apart = q->m > ROWS ? (long)TILE_COLUMNS * block.deep : 0;
     for (; block.row < q->m; block.row += block.m) {
         Strided a = q->a;
         block.m = least(q->m - block.row, ROWS);
         a.data += (long)block.row * a.row + (long)block.start * a.column;
         block.a = space_a ? pack_rows(block.m, block.deep, a, space_a) : a;
-        block.pack = block.row == 0 || !several;
+        block.pack = block.row == 0;
         rows_product(q, &block);
     }
 }
