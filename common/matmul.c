@@ -203,18 +203,18 @@ static int tile_height(int m, int most, int i)
 
 /* ---- packing ------------------------------------------------------------------- */
 
-/* Copies one strip of B, K x COLUMNS elements, into rows of WIDTH elements; what lies between is never read. */
-static void pack_strip(int k, int columns, Strided b, int width, real *to)
+/* Copies one strip of B, K x COLUMNS elements, into rows that begin TO_ROW elements apart. */
+static void pack_strip(int k, int columns, Strided b, int to_row, real *to)
 {
     if (b.row == 1 && b.column != 1) {
-        kernel_transpose(columns, k, b.data, b.column, to, width);
+        kernel_transpose(columns, k, b.data, b.column, to, to_row);
     } else if (b.column == 1 && columns == TILE_COLUMNS) { /* a constant size is copied faster */
         for (int p = 0; p < k; p++)
             memcpy(to + (long)p * TILE_COLUMNS, b.data + (long)p * b.row, TILE_COLUMNS * sizeof(real));
     } else {
         for (int p = 0; p < k; p++)
             for (int j = 0; j < columns; j++)
-                to[p * width + j] = b.data[(long)p * b.row + (long)j * b.column]; // NOLINT: there is room for N > 0
+                to[p * to_row + j] = b.data[(long)p * b.row + (long)j * b.column]; // NOLINT: there is room for N > 0
     }
 }
 

@@ -120,20 +120,18 @@ START_TEST(product_of_a_part_of_a_packed_matrix)
     real *packed = random_numbers(&rng, kernel_packed_size(N, K)), fast[M * PADDED], plain[M * PADDED];
     for (int p = 0; p < K; p++)
         memcpy(b_padded + p * PADDED, b + p * N, N * sizeof(real));
-    for (int turned = 0; turned < 2; turned++)
-        for (int k = 1; k <= K; k += 157) {
-            real *right = memory_new(K * N, sizeof(real), "a test");
-            kernel_transpose(K, N, b, N, right, K);
-            Strided b_packed = turned ? kernel_pack(N, K, strided_transposed(right, K), packed)
-                                      : kernel_pack(N, K, strided(b, N), packed);
+    real *b_turned = memory_new(K * N, sizeof(real), "a test");
+    kernel_transpose(K, N, b, N, b_turned, K);
+    for (int turned = 0; turned < 2; turned++) {
+        Strided b_packed = kernel_pack(N, K, turned ? strided_transposed(b_turned, K) : strided(b, N), packed);
+        for (int k = 1; k <= K; k += 157)
             for (int n = NARROW; n <= PADDED; n += PADDED - NARROW) {
                 kernel_matmul(M, n, k, strided(a, K), b_packed, fast, n, false, 1);
                 kernel_matmul_plain(M, n, k, strided(a, K), strided(b_padded, PADDED), plain, n, false);
                 ck_assert_msg(memcmp(fast, plain, M * n * sizeof(real)) == 0, "%d columns, %d rows of %d", n, k, K);
             }
-            free(right);
-        }
-    free(a), free(b), free(b_padded), free(packed);
+    }
+    free(a), free(b), free(b_padded), free(b_turned), free(packed);
 }
 END_TEST
 

@@ -52,7 +52,7 @@ function sorted(list, v, n, i, j, t) { # numbers, into v; returns how many
     return n
 }
 function median(list, v) { return v[int((sorted(list, v) + 1) / 2)] }
-function range(list, v, n, middle) {
+function range(list, v, n) {
     n = sorted(list, v)
     return sprintf("%.4g (%.4g - %.4g)", v[int((n + 1) / 2)], v[1], v[n])
 }
