@@ -35,13 +35,14 @@ enum {
     NARROW_ROWS = 12,
     DEPTH = 256, /* a strip of B stays in the first cache */
     ROWS = 192,  /* of A stay in the second */
-    PANEL = 1 << 17,
+    PANEL = 1 << 18,
     LONG = 512,
 };
 #endif
 enum {
     TILE_COLUMNS = 2 * WIDTH,
     DEPTH_IN_PLACE = 256, /* rows of B that are read where they lie, often a power of two apart */
+    DEEP = 512,           /* rows of B, so many that they come from beyond the second cache */
     APART = 16,
 };
 
@@ -329,17 +330,36 @@ static void fetch(const real *from, long apart, int rows, bool write)
             __builtin_prefetch(from, 0);
 }
 
+/* Rows of the next strip of B, where it lies; with each tile of this strip some are fetched. */
+typedef struct {
+    const real *b;
+    long apart;
+    int rows, columns;
+} Ahead;
+
+static void fetch_ahead(Ahead *ahead, int rows)
+{
+    enum { LINE = 64 / sizeof(real) };
+    rows = least(ahead->rows, rows);
+    for (int j = 0; j < ahead->columns; j += LINE)
+        fetch(ahead->b + j, ahead->apart, rows, false);
+    ahead->b += rows * ahead->apart;
+    ahead->rows -= rows;
+}
+
 /* The tiles of one strip of columns, from the top to the bottom. */
-static void strip_product(int m, int vectors, Tile tile)
+static void strip_product(int m, int vectors, Tile tile, Ahead *ahead)
 {
     enum { WORTH_FETCHING = 128 }; /* of k: a shorter tile ends before anything has come */
-    int most = vectors == 2 ? TILE_ROWS : NARROW_ROWS;
+    int most = vectors == 2 ? TILE_ROWS : NARROW_ROWS, each = ahead ? ahead->rows / (m / most + 1) + 1 : 0;
     for (int i = 0, row = 0, rows = tile_height(m, most, 0), next; row < m; row += rows, rows = next) {
         next = row + rows < m ? tile_height(m, most, ++i) : 0;
         if (tile.k >= WORTH_FETCHING && tile.from && tile.from_row > 0)
             fetch(tile.from + rows * tile.from_row, tile.from_row, next, tile.from == tile.c);
         if (tile.k >= WORTH_FETCHING && tile.from != tile.c)
             fetch(tile.c, tile.c_row, rows, true);
+        if (ahead)
+            fetch_ahead(ahead, each);
         tile_product(rows, vectors, &tile);
         tile.a += rows * tile.a_row;
         tile.c += rows * tile.c_row;
@@ -376,8 +396,16 @@ static const real *strip_of(const Product *q, const Block *block, int j, int col
     return strip;
 }
 
+/* The strip after that of column J, if rows of B, whole or to be copied, are read from far away. */
+static Ahead strip_after(const Block *block, int j)
+{
+    int columns = least(block->left + block->n - j, 2 * TILE_COLUMNS) - TILE_COLUMNS;
+    return (Ahead){block->b.data + j + TILE_COLUMNS, block->b.row, columns > 0 ? block->deep : 0, columns};
+}
+
 static void rows_product(const Product *q, const Block *block)
 {
+    bool far = q->k >= DEEP && block->b.column == 1 && block->pack && !is_packed(block->b);
     for (int j = block->left; j < block->left + block->n; j += TILE_COLUMNS) {
         int columns = least(block->left + block->n - j, TILE_COLUMNS), vectors = 1 + (columns > (int)WIDTH);
         long at = (long)block->row * q->c_row + j;
@@ -397,7 +425,12 @@ static void rows_product(const Product *q, const Block *block)
             tile.bias = q->bias ? q->bias + j : NULL;
             tile.plus = q->plus ? q->plus + at : NULL;
         }
-        strip_product(block->m, vectors, tile);
+        if (far) {
+            Ahead ahead = strip_after(block, j);
+            strip_product(block->m, vectors, tile, &ahead);
+        } else {
+            strip_product(block->m, vectors, tile, NULL);
+        }
     }
 }
 
