@@ -109,34 +109,47 @@ static inline __attribute__((always_inline)) void tile_end(int rows, int vectors
                 store(c + j * WIDTH, sum[i][j]);
 }
 
+/* One step of k: a column of A, whose elements are A_ROW apart, times a row of B. */
+static inline __attribute__((always_inline)) void tile_step(int rows, int vectors, bool ragged, Mask mask,
+                                                            const real *a, long a_row, const real *b, Sums sum)
+{
+    Vector left = in_register(read_vector(b, ragged && vectors == 1, mask));
+    Vector right = vectors > 1 ? in_register(read_vector(b + WIDTH, ragged, mask)) : left;
+#pragma GCC unroll 24
+    for (int i = 0; i < rows; i++) {
+        Vector x = broadcast(a[(i % 3) * a_row]);
+        sum[i][0] = multiply_add(x, left, sum[i][0]);
+        if (vectors > 1)
+            sum[i][1] = multiply_add(x, right, sum[i][1]);
+        if (i % 3 == 2) /* moves on by three rows: one register and one stride reach all three */
+            a += 3 * a_row;
+    }
+}
+
 /* ROWS x (VECTORS vectors) elements of C, held in registers while k runs; the last
  * vector may be RAGGED, that is not whole.  These three are constants where this is
- * called, so that the loops unroll. */
-static inline __attribute__((always_inline)) void tile_of(int rows, int vectors, bool ragged, const Tile *t)
+ * called, so that the loops unroll, and so are what is known of A's strides and how
+ * many steps are taken TOGETHER: the fewer instructions there are besides multiply-adds,
+ * the less a neighbour on the same core takes away. */
+static inline __attribute__((always_inline)) void tile_of(int rows, int vectors, bool ragged, const Tile *t, long a_row,
+                                                          long a_step, int together)
 {
     Sums sum;
     Mask mask = first(t->last);
     const real *a = t->a, *b = t->b, *from = t->from;
-    long a_row = t->a_row, a_step = t->a_step, b_row = t->b_row;
+    long b_row = t->b_row;
 #pragma GCC unroll 24
     for (int i = 0; i < rows; i++, from += from ? t->from_row : 0)
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++)
             sum[i][j] = from ? read_vector(from + j * WIDTH, ragged && j == vectors - 1, mask) : (Vector){0};
-    for (int p = t->k; p > 0; p--, a += a_step, b += b_row) {
-        Vector left = read_vector(b, ragged && vectors == 1, mask);
-        Vector right = vectors > 1 ? read_vector(b + WIDTH, ragged, mask) : left;
-        const real *a_i = a; /* moves on by three rows: one register and one stride reach all three */
-#pragma GCC unroll 24
-        for (int i = 0; i < rows; i++) {
-            Vector x = broadcast(a_i[(i % 3) * a_row]);
-            sum[i][0] = multiply_add(x, left, sum[i][0]);
-            if (vectors > 1)
-                sum[i][1] = multiply_add(x, right, sum[i][1]);
-            if (i % 3 == 2)
-                a_i += 3 * a_row;
-        }
-    }
+    int p = t->k;
+    for (; together > 1 && p >= together; p -= together, a += together * a_step)
+#pragma GCC unroll 4
+        for (int i = 0; i < together; i++, b = pointer_in_register(b + b_row))
+            tile_step(rows, vectors, ragged, mask, a + i * a_step, a_row, b, sum);
+    for (; p > 0; p--, a += a_step, b += b_row)
+        tile_step(rows, vectors, ragged, mask, a, a_row, b, sum);
     tile_end(rows, vectors, ragged, t, sum);
 }
 
@@ -146,14 +159,18 @@ static inline __attribute__((always_inline)) void tile_high(int rows, int vector
     bool ragged = t->last < (int)WIDTH;
     if (rows <= TILE_ROWS && vectors == 2) {
         if (ragged)
-            tile_of(rows, 2, true, t);
+            tile_of(rows, 2, true, t, t->a_row, t->a_step, 1);
+        else if (t->a_step == 1)
+            tile_of(rows, 2, false, t, t->a_row, 1, 4);
+        else if (t->a_row == 1)
+            tile_of(rows, 2, false, t, 1, t->a_step, 1);
         else
-            tile_of(rows, 2, false, t);
+            tile_of(rows, 2, false, t, t->a_row, t->a_step, 1);
     } else {
         if (ragged)
-            tile_of(rows, 1, true, t);
+            tile_of(rows, 1, true, t, t->a_row, t->a_step, 1);
         else
-            tile_of(rows, 1, false, t);
+            tile_of(rows, 1, false, t, t->a_row, t->a_step, 1);
     }
 }
 

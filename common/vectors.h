@@ -41,6 +41,22 @@ static inline Vector broadcast(real x)
     return x - (Vector){0}; /* x - 0 keeps the sign of -0 */
 }
 
+/* Two hints for loops that take several steps at once.  Without the first gcc reads V from memory
+ * again at each use; without the second it keeps a pointer for each step where one that moves on would do. */
+static inline Vector in_register(Vector v)
+{
+#if defined(__AVX__)
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
+
+static inline const real *pointer_in_register(const real *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* a b + c in each element with one rounding: one instruction where there is one. */
 static inline Vector multiply_add(Vector a, Vector b, Vector c)
 {
