@@ -259,7 +259,7 @@ Tensor *(op_attention)(Tape *tape, Tensor *q, Tensor *k, Tensor *v, const Tensor
     enum {
         WORTH_SHARING = 1 << 16, /* weights */
         WORTH_KEEPING = 1 << 20, /* at most: 4 MB of floats */
-        WORTH_PACKING = 512,     /* queries */
+        WORTH_PACKING = 256,     /* queries */
         ROUND = 256              /* a row of so many would meet the next in one set of the first cache */
     };
     check_attention(tape, q, k, v, heads);
