@@ -28,6 +28,7 @@ enum {
     ROWS = 1024,     /* of A at a time: enough to pay for packing a strip, few enough to be packed themselves */
     PANEL = 1 << 15, /* numbers of B that are packed for all these rows */
     LONG = INT_MAX,  /* columns of A, one after the other, from which on it is worth turning: never */
+    TOGETHER = 1,    /* steps of k, where a row of A is contiguous: more are as fast */
 };
 #else
 enum {
@@ -37,6 +38,7 @@ enum {
     ROWS = 192,  /* of A stay in the second */
     PANEL = 1 << 18,
     LONG = 512,
+    TOGETHER = 4,
 };
 #endif
 enum {
@@ -161,7 +163,7 @@ static inline __attribute__((always_inline)) void tile_high(int rows, int vector
         if (ragged)
             tile_of(rows, 2, true, t, t->a_row, t->a_step, 1);
         else if (t->a_step == 1)
-            tile_of(rows, 2, false, t, t->a_row, 1, 4);
+            tile_of(rows, 2, false, t, t->a_row, 1, TOGETHER);
         else if (t->a_row == 1)
             tile_of(rows, 2, false, t, 1, t->a_step, 1);
         else
