@@ -48,9 +48,15 @@ enum {
     APART = 16,
 };
 
+/* How many pieces of at most EACH make N. */
+static int pieces(int n, int each)
+{
+    return (n + each - 1) / each;
+}
+
 static int round_up(int n, int multiple)
 {
-    return (n + multiple - 1) / multiple * multiple;
+    return pieces(n, multiple) * multiple;
 }
 
 static int least(int a, int b)
@@ -217,7 +223,7 @@ static void tile_product(int rows, int vectors, const Tile *t)
 /* The height of tile I where M rows are cut into tiles of at most MOST, as nearly equal as can be. */
 static int tile_height(int m, int most, int i)
 {
-    int tiles = (m + most - 1) / most;
+    int tiles = pieces(m, most);
     return m / tiles + (i < m % tiles);
 }
 
@@ -370,7 +376,7 @@ static void fetch_ahead(Ahead *ahead, int rows)
 static void strip_product(int m, int vectors, Tile tile, Ahead *ahead)
 {
     enum { WORTH_FETCHING = 128 }; /* of k: a shorter tile ends before anything has come */
-    int most = vectors == 2 ? TILE_ROWS : NARROW_ROWS, each = ahead ? ahead->rows / (m / most + 1) + 1 : 0;
+    int most = vectors == 2 ? TILE_ROWS : NARROW_ROWS, each = ahead ? pieces(ahead->rows, pieces(m, most)) : 0;
     for (int i = 0, row = 0, rows = tile_height(m, most, 0), next; row < m; row += rows, rows = next) {
         next = row + rows < m ? tile_height(m, most, ++i) : 0;
         if (tile.k >= WORTH_FETCHING && tile.from && tile.from_row > 0)
@@ -444,7 +450,7 @@ static void rows_product(const Product *q, const Block *block)
             tile.bias = q->bias ? q->bias + j : NULL;
             tile.plus = q->plus ? q->plus + at : NULL;
         }
-        if (far) {
+        if (far) { /* apart from the other call: products of a few columns are 3 % faster without it */
             Ahead ahead = strip_after(block, j);
             strip_product(block->m, vectors, tile, &ahead);
         } else {
@@ -491,7 +497,7 @@ static void block_product(const Product *q)
 static void part_product(int part, void *context)
 {
     Product q = *(const Product *)context;
-    int across = (q.n + q.columns_each - 1) / q.columns_each;
+    int across = pieces(q.n, q.columns_each);
     int row = part / across * q.rows_each, column = part % across * q.columns_each;
     q.m = least(q.m - row, q.rows_each);
     q.n = least(q.n - column, q.columns_each);
@@ -529,9 +535,9 @@ static void product(Product *q, int threads)
         return;
     }
     bool rows = q->m > q->n;
-    q->rows_each = rows ? (q->m + threads - 1) / threads : q->m;
-    q->columns_each = rows ? q->n : round_up((q->n + threads - 1) / threads, TILE_COLUMNS);
-    int parts = rows ? (q->m + q->rows_each - 1) / q->rows_each : (q->n + q->columns_each - 1) / q->columns_each;
+    q->rows_each = rows ? pieces(q->m, threads) : q->m;
+    q->columns_each = rows ? q->n : round_up(pieces(q->n, threads), TILE_COLUMNS);
+    int parts = rows ? pieces(q->m, q->rows_each) : pieces(q->n, q->columns_each);
     parallel_for(threads, parts, part_product, q);
 }
 

@@ -419,7 +419,7 @@ static void growing(Lab *lab, const Garden *garden)
 static void on_the_corpus(Lab *lab, Seq2Seq *self)
 {
     const Tests *test = tests_of(lab, self);
-    models_need(lab, self, (ModelId[]){PLAIN, WITH_DOT}, 2); /* step 5 begins with the second: no core waits */
+    models_need(lab, self, (ModelId[]){PLAIN, WITH_DOT}, lab->threads > 1 ? 2 : 1); /* step 5's, on a core that waits */
     const Model *model = model_of(lab, self, PLAIN);
     int bucket = 1, n = test->size;
     Hypothesis *found = memory_new((size_t)n * MOST_BEAM, sizeof *found, "hypotheses");
