@@ -215,7 +215,7 @@ Tensor *(op_relu)(Tape *tape, Tensor *x)
     return y;
 }
 
-/* ---- y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2 ---- */
+/* ---- y = x Phi(x), Phi being the normal distribution function ---- */
 
 static void gelu_forward(size_t n, const real *x, real *y)
 {
