@@ -31,7 +31,7 @@ typedef struct {
     Tensor *cells;    /* LSTM: [T, B, H] */
     Tensor *output;   /* [T, B, H]: the hidden states */
     real *zeros;      /* [B, H] */
-    real *activation; /* [T, B, gates]: the gates after sigmoid and tanh */
+    real *activation; /* LSTM, GRU: [T, B, gates]: the gates after sigmoid and tanh */
     real *candidate;  /* GRU: [T, B, H]: h W_hn + b_hn */
 } Walk;
 
@@ -68,11 +68,11 @@ static bool ended(const Walk *w, int t, int row)
 
 /* ---- the cells, one row of one step ------------------------------------------ */
 
-/* h = tanh(a) */
-static void rnn_row(int n, real *restrict a, real *restrict h)
+/* h = tanh(a), where a stands */
+static void rnn_row(int n, real *h)
 {
     for (int j = 0; j < n; j++)
-        h[j] = a[j] = m_tanh(a[j]);
+        h[j] = m_tanh(h[j]);
 }
 
 static void rnn_row_backward(int n, const real *restrict h, const real *restrict dh, real *restrict da)
@@ -118,18 +118,18 @@ static void lstm_row_backward(int n, const real *restrict a, const real *restric
     }
 }
 
-/* r, z, n stand side by side in a; u = h W_h + b_h (PyTorch's form, cuDNN's v3):
- * r = sigmoid(a_r + u_r)  z = sigmoid(a_z + u_z)  n = tanh(a_n + r u_n)
+/* r, z, n stand side by side in a; x = x W_x + b_x and u = h W_h + b_h (PyTorch's form, cuDNN's v3):
+ * r = sigmoid(x_r + u_r)  z = sigmoid(x_z + u_z)  n = tanh(x_n + r u_n)
  * h = (1 - z) n + z h_before.   candidate keeps u_n. */
-static void gru_row(int size, real *restrict a, const real *restrict u, const real *restrict h_before,
-                    real *restrict candidate, real *restrict h)
+static void gru_row(int size, const real *restrict x, const real *restrict u, real *restrict a,
+                    const real *restrict h_before, real *restrict candidate, real *restrict h)
 {
     real *r = a, *z = a + size, *n = a + 2 * size;
     for (int j = 0; j < 2 * size; j++)
-        a[j] = m_sigmoid(a[j] + u[j]);
+        a[j] = m_sigmoid(x[j] + u[j]);
     for (int j = 0; j < size; j++) {
         candidate[j] = u[2 * size + j];
-        n[j] = m_tanh(m_fma(r[j], candidate[j], n[j]));
+        n[j] = m_tanh(m_fma(r[j], candidate[j], x[2 * size + j]));
     }
     for (int j = 0; j < size; j++)
         h[j] = m_fma(z[j], h_before[j] - n[j], n[j]);
@@ -159,8 +159,9 @@ typedef enum { RNN, LSTM, GRU } Kind;
 static void forward_row(const Walk *w, Kind kind, int i, int row, const real *u)
 {
     int t = time_of(w, i), n = w->hidden;
-    size_t at = ((size_t)t * w->batch + row) * n, from = (size_t)row * n;
-    real *a = w->activation + ((size_t)t * w->batch + row) * w->gates, *h = w->output->data + at;
+    size_t at = ((size_t)t * w->batch + row) * n, from = (size_t)row * n,
+           gate = ((size_t)t * w->batch + row) * w->gates;
+    real *h = w->output->data + at;
     const real *h_before = before(w, i, w->output, w->start) + from;
     const real *c_before = kind == LSTM ? before(w, i, w->cells, w->start_c) + from : NULL;
     if (ended(w, t, row)) {
@@ -168,11 +169,12 @@ static void forward_row(const Walk *w, Kind kind, int i, int row, const real *u)
         if (kind == LSTM)
             memcpy(w->cells->data + at, c_before, n * sizeof(real));
     } else if (kind == RNN) {
-        rnn_row(n, a, h);
+        rnn_row(n, h);
     } else if (kind == LSTM) {
-        lstm_row(n, a, c_before, w->cells->data + at, h);
+        lstm_row(n, w->activation + gate, c_before, w->cells->data + at, h);
     } else {
-        gru_row(n, a, u + (size_t)row * w->gates, h_before, w->candidate + at, h);
+        gru_row(n, w->inputs->data + gate, u + (size_t)row * w->gates, w->activation + gate, h_before,
+                w->candidate + at, h);
     }
 }
 
@@ -202,7 +204,7 @@ static void share_rows(int part, const Walk *w, int *first, int *last)
     *last = (int)((long)w->batch * (part + 1) / w->threads);
 }
 
-/* a_t = x_t W_x + b + h_before W_h; the GRU keeps the last product apart. */
+/* a_t = x_t W_x + b + h_before W_h.  The GRU keeps the last product apart; the RNN's a_t is where its h_t will be. */
 static void walk_forward_rows(int part, void *context)
 {
     const Rows *rows = context;
@@ -217,9 +219,7 @@ static void walk_forward_rows(int part, void *context)
                                rows->u + (size_t)first * gates, gates, 1);
         else
             kernel_matmul_onto(last - first, gates, w->hidden, h, rows->weight, w->inputs->data + at, gates,
-                               w->activation + at, gates, 1);
-        if (rows->kind == GRU)
-            memcpy(w->activation + at, w->inputs->data + at, (size_t)(last - first) * gates * sizeof(real));
+                               (rows->kind == RNN ? w->output->data : w->activation) + at, gates, 1);
         for (int row = first; row < last; row++)
             forward_row(w, rows->kind, i, row, rows->u);
     }
@@ -240,7 +240,7 @@ static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, rea
     int t = time_of(w, i), n = w->hidden;
     size_t at = ((size_t)t * w->batch + row) * n, from = (size_t)row * n,
            gate = ((size_t)t * w->batch + row) * w->gates;
-    const real *a = w->activation + gate, *dh = w->output->grad + at;
+    const real *dh = w->output->grad + at;
     real *dh_before = gradient_before(w, i, w->output, w->start);
     real *dc_before = kind == LSTM ? gradient_before(w, i, w->cells, w->start_c) : NULL;
     dh_before = dh_before ? dh_before + from : NULL;
@@ -255,11 +255,11 @@ static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, rea
     } else if (kind == RNN) {
         rnn_row_backward(n, w->output->data + at, dh, da + gate);
     } else if (kind == LSTM) {
-        lstm_row_backward(n, a, before(w, i, w->cells, w->start_c) + from, w->cells->data + at, dh, w->cells->grad + at,
-                          da + gate, dc_before);
+        lstm_row_backward(n, w->activation + gate, before(w, i, w->cells, w->start_c) + from, w->cells->data + at, dh,
+                          w->cells->grad + at, da + gate, dc_before);
     } else {
-        gru_row_backward(n, a, before(w, i, w->output, w->start) + from, w->candidate + at, dh, da + gate, du + gate,
-                         dh_before);
+        gru_row_backward(n, w->activation + gate, before(w, i, w->output, w->start) + from, w->candidate + at, dh,
+                         da + gate, du + gate, dh_before);
     }
 }
 
@@ -377,7 +377,7 @@ static Walk *walk_new(Tape *tape, const char *operation, int gates_per_unit, Ten
     }
     w->zeros = arena_get(tape_arena(tape), state_size(w) * sizeof(real));
     memset(w->zeros, 0, state_size(w) * sizeof(real));
-    w->activation = arena_get(tape_arena(tape), inputs->size * sizeof(real));
+    w->activation = gates_per_unit > 1 ? arena_get(tape_arena(tape), inputs->size * sizeof(real)) : NULL;
     w->output = tape_output(tape, operation, SHAPE(w->steps, w->batch, w->hidden));
     return w;
 }
