@@ -22,7 +22,7 @@ typedef struct {
     int inits, usual_inits;     /* step 5: starts under the paper's conditions, and usual ones */
     int runs, train_steps;      /* step 5: models of each kind, steps */
     int pairs, longest;         /* step 6: the corpus, */
-    int sentences;              /* of each quarter of lengths that are tested (twice as many of the longest), */
+    int sentences;              /* of each quarter of lengths that are tested (four times as many of the longest), */
     int training_time;          /* and how long each translator is trained, in milliseconds of cost (translators.c) */
     Translation *corpus; /* step 6 */
 } TransformerBlock;

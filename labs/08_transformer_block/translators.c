@@ -120,11 +120,10 @@ static void train(const Translators *all, Trained *model, int kind, Tape *tape)
     free(order);
 }
 
-/* Greedy translations of one quarter's sentences. */
-static void score(const Translators *all, Trained *model, int kind, int quarter, Tape *tape)
+/* Greedy translations of N of one quarter's sentences. */
+static void score_some(Trained *model, int kind, int quarter, const Pair *tests, int n, Tape *tape)
 {
-    int n = all->sentences[quarter];
-    TranslationBatch batch = translation_batch(all->tests[quarter], NULL, n, layout_of(kind));
+    TranslationBatch batch = translation_batch(tests, NULL, n, layout_of(kind));
     int most = batch.target_steps + 4;
     int *out = memory_new((size_t)n * (size_t)most, sizeof *out, "translations");
     if (kind == RECURRENT)
@@ -136,14 +135,24 @@ static void score(const Translators *all, Trained *model, int kind, int quarter,
         int length = 0;
         while (length < most && out[i * most + length] != TRANSLATION_PAD)
             length++;
-        translation_score(&model->score[quarter], &all->tests[quarter][i], out + i * most, length);
+        translation_score(&model->score[quarter], &tests[i], out + i * most, length);
     }
     if (quarter == QUARTERS - 1) {
         tape_rewind(tape);
-        model->held_out = (double)loss_of(tape, model, kind, &batch, NULL)->data[0];
+        model->held_out += n * (double)loss_of(tape, model, kind, &batch, NULL)->data[0];
     }
     translation_batch_free(&batch);
     free(out);
+}
+
+/* As many at a time as memory is spent on. */
+static void score(const Translators *all, Trained *model, int kind, Tape *tape)
+{
+    enum { AT_ONCE = 100 };
+    for (int q = 0; q < QUARTERS; q++)
+        for (int from = 0, all_of = all->sentences[q]; from < all_of; from += AT_ONCE)
+            score_some(model, kind, q, all->tests[q] + from, all_of - from < AT_ONCE ? all_of - from : AT_ONCE, tape);
+    model->held_out /= all->sentences[QUARTERS - 1];
 }
 
 static void one_model(int kind, void *context)
@@ -156,8 +165,7 @@ static void one_model(int kind, void *context)
     train(all, model, kind, tape);
     model->seconds = clock_thread_seconds() - start;
     tape_record(tape, false);
-    for (int q = 0; q < QUARTERS; q++)
-        score(all, model, kind, q, tape);
+    score(all, model, kind, tape);
     tape_free(tape);
     pthread_mutex_lock(&all->lock);
     all->done++;
@@ -175,7 +183,7 @@ Translators *translators_new(Lab *lab, TransformerBlock *self)
         int low, high;
         Rng rng = lab_rng(lab, "translation tests");
         quarter_range(self, q, &low, &high);
-        all->sentences[q] = q == QUARTERS - 1 ? 2 * self->sentences : self->sentences;
+        all->sentences[q] = q == QUARTERS - 1 ? 4 * self->sentences : self->sentences;
         all->tests[q] = translation_tests(all->corpus, low, high, all->sentences[q], &rng);
     }
     pthread_mutex_init(&all->lock, NULL);
