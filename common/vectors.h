@@ -120,25 +120,42 @@ static inline void store_first(void *p, Mask mask, Vector v)
 #elif defined(__AVX__)
 #include <immintrin.h>
 
-typedef __m256i Mask; /* the highest bit of each element */
+typedef struct {
+    __m256i bits; /* the highest bit of each element */
+    int bytes;    /* that the first elements take: 32 all of them */
+} Mask;
 
 static inline Mask first(int n)
 {
     static const int32_t bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-    return _mm256_loadu_si256((const void *)(bits + 8 - n * (int)(sizeof(real) / 4)));
+    int bytes = n * (int)sizeof(real);
+    return (Mask){_mm256_loadu_si256((const void *)(bits + 8 - bytes / 4)), bytes};
 }
 
 static inline Vector load_first(const void *p, Mask mask)
 {
-    return REAL_IS_DOUBLE ? (Vector)_mm256_maskload_pd(p, mask) : (Vector)_mm256_maskload_ps(p, mask);
+    return REAL_IS_DOUBLE ? (Vector)_mm256_maskload_pd(p, mask.bits) : (Vector)_mm256_maskload_ps(p, mask.bits);
 }
 
+/* Piece by piece: AMD's processors take dozens of cycles for a masked store, though not for a masked load. */
 static inline void store_first(void *p, Mask mask, Vector v)
 {
-    if (REAL_IS_DOUBLE)
-        _mm256_maskstore_pd(p, mask, (__m256d)v);
-    else
-        _mm256_maskstore_ps(p, mask, (__m256)v);
+    char *to = p;
+    __m128i part = _mm256_castsi256_si128((__m256i)v);
+    if (mask.bytes & 16) {
+        _mm_storeu_si128((void *)to, part);
+        part = (__m128i)_mm256_extractf128_ps((__m256)v, 1);
+        to += 16;
+    }
+    if (mask.bytes & 8) {
+        _mm_storel_epi64((void *)to, part);
+        part = _mm_unpackhi_epi64(part, part);
+        to += 8;
+    }
+    if (mask.bytes & 4) {
+        int32_t last = _mm_cvtsi128_si32(part);
+        memcpy(to, &last, sizeof last);
+    }
 }
 
 #else
