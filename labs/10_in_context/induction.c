@@ -145,7 +145,8 @@ static void draw_heads(Lab *lab, const Mappings *all, const Learner *learner, co
         trace(lab->trace, " %s", words[t] = mapping_word(ids[t]));
     trace(lab->trace, " ?   Where the induction head (layer %d, head %d) looks from its last word:\n\n", layer[1] + 1,
           head[1] + 1);
-    Figure *figure = figure_begin(lab->figures, "induction_head", "Two heads that find what A means in this text");
+    Figure *figure =
+        figure_begin(lab->figures, "induction_head", "Two heads that find what the last symbol means in this text");
     figure_layout(figure, 2, 760, 720);
     for (int i = 0; i < 2; i++) {
         const real *matrix = weights[layer[i]]->data + head[i] * DRAWN * DRAWN;

@@ -11,7 +11,7 @@
  *     pretraining_curves       three models learn from plain text
  *     finetuning_vs_scratch    few labels, with pretraining and without
  *     shots_and_size           a new mapping in every text: more shots, larger models
- *     induction_head           two heads that find what A means here
+ *     induction_head           two heads that find what the last symbol means
  *     phase_change             the step of training at which they appear
  *     chain_of_thought         a sum modulo 7, at once and in steps
  *     parameter_counts         from GPT-1 to GPT-3, computed
