@@ -118,7 +118,8 @@ static void lstm_row_backward(int n, const real *restrict a, const real *restric
     }
 }
 
-/* r, z, n stand side by side in a; x = x W_x + b_x and u = h W_h + b_h (PyTorch's form, cuDNN's v3):
+/* r, z, n stand side by side in a; x is the input after its weights, x_t W_x + b_x, and u = h W_h + b_h (PyTorch's
+ * form, cuDNN's v3):
  * r = sigmoid(x_r + u_r)  z = sigmoid(x_z + u_z)  n = tanh(x_n + r u_n)
  * h = (1 - z) n + z h_before.   candidate keeps u_n. */
 static void gru_row(int size, const real *restrict x, const real *restrict u, real *restrict a,
@@ -159,8 +160,7 @@ typedef enum { RNN, LSTM, GRU } Kind;
 static void forward_row(const Walk *w, Kind kind, int i, int row, const real *u)
 {
     int t = time_of(w, i), n = w->hidden;
-    size_t at = ((size_t)t * w->batch + row) * n, from = (size_t)row * n,
-           gate = ((size_t)t * w->batch + row) * w->gates;
+    size_t place = (size_t)t * w->batch + row, at = place * n, gate = place * w->gates, from = (size_t)row * n;
     real *h = w->output->data + at;
     const real *h_before = before(w, i, w->output, w->start) + from;
     const real *c_before = kind == LSTM ? before(w, i, w->cells, w->start_c) + from : NULL;
@@ -238,8 +238,7 @@ static void walk_forward(const Walk *w, Kind kind, Arena *arena)
 static void backward_row(const Walk *w, Kind kind, int i, int row, real *da, real *du)
 {
     int t = time_of(w, i), n = w->hidden;
-    size_t at = ((size_t)t * w->batch + row) * n, from = (size_t)row * n,
-           gate = ((size_t)t * w->batch + row) * w->gates;
+    size_t place = (size_t)t * w->batch + row, at = place * n, gate = place * w->gates, from = (size_t)row * n;
     const real *dh = w->output->grad + at;
     real *dh_before = gradient_before(w, i, w->output, w->start);
     real *dc_before = kind == LSTM ? gradient_before(w, i, w->cells, w->start_c) : NULL;
