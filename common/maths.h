@@ -48,8 +48,8 @@ static inline float power_of_two(int32_t n)
     return float_of_bits((int32_t)((uint32_t)(n + 127) << 23)); /* unsigned: exp32 of a NaN comes here too */
 }
 
-/* e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2: the result is e^r, and n + BIAS is
- * left in the low bits of *SHIFTED. */
+/* e^r - 1, where e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2; n + BIAS is left in the low bits of
+ * *SHIFTED. */
 static inline float exp32_reduced(float x, float bias, float *shifted)
 {
     const float round = 0x1.8p23f + bias; /* adding it leaves the nearest whole number in the low bits */
@@ -62,7 +62,7 @@ static inline float exp32_reduced(float x, float bias, float *shifted)
     p = __builtin_fmaf(p, r, 0.04166655242443085f);
     p = __builtin_fmaf(p, r, 0.16666576266288757f);
     p = __builtin_fmaf(p, r, 0.5f);
-    return 1.0f + __builtin_fmaf(r * r, p, r);
+    return __builtin_fmaf(r * r, p, r);
 }
 
 /* 2^(n - 127), where n stands in the lowest eight bits of SHIFTED: those above fall off. */
@@ -77,7 +77,7 @@ static inline float exp32(float x)
     float shifted;
     x = x > 89.0f ? 89.0f : x;
     x = x < -104.0f ? -104.0f : x;
-    float y = exp32_reduced(x, 0, &shifted);
+    float y = 1.0f + exp32_reduced(x, 0, &shifted);
     /* In two factors, so that results below the smallest normal number come out right. */
     int32_t n = bits_of_float(shifted) - bits_of_float(0x1.8p23f), half = n >> 1;
     return y * power_of_two(half) * power_of_two(n - half);
@@ -87,12 +87,12 @@ static inline float exp32(float x)
  * number, so the last factor is one that rounds), and where |x| <= 87. */
 static inline float exp32_negative(float x)
 {
-    float shifted, y = exp32_reduced(x < -104.0f ? -104.0f : x, 127 + 64, &shifted);
+    float shifted, y = 1.0f + exp32_reduced(x < -104.0f ? -104.0f : x, 127 + 64, &shifted);
     return y * power_of_shifted(shifted) * 0x1p-64f;
 }
 static inline float exp32_moderate(float x)
 {
-    float shifted, y = exp32_reduced(x, 127, &shifted);
+    float shifted, y = 1.0f + exp32_reduced(x, 127, &shifted);
     return y * power_of_shifted(shifted);
 }
 
@@ -122,29 +122,25 @@ static inline float log32(float x)
     return x >= 0.0f ? y : NAN;
 }
 
-/* tanh x = 1 - 2 / (e^2x + 1), which loses digits near 0; there a polynomial. */
+/* tanh x = m / (m + 2) with m = e^2x - 1 = 2^n (e^r - 1) + 2^n - 1, which loses digits near 0; there a polynomial. */
 static inline float tanh32(float x)
 {
-    float size = __builtin_fabsf(x), z = x * x;
-    float p = 0.002292744815349579f;
-    p = __builtin_fmaf(p, z, -0.008343945257365704f);
-    p = __builtin_fmaf(p, z, 0.02176891826093197f);
-    p = __builtin_fmaf(p, z, -0.053959257900714874f);
-    p = __builtin_fmaf(p, z, 0.13333304226398468f);
-    p = __builtin_fmaf(p, z, -0.3333333432674408f);
-    float small = __builtin_copysignf(__builtin_fmaf(x * z, p, x), x);
-    float twice = size > 20.0f ? 40.0f : 2.0f * size; /* beyond, tanh is 1 to the last digit */
-    float large = __builtin_copysignf(1.0f - 2.0f / (exp32_moderate(twice) + 1.0f), x);
-    return size < 0.625f ? small : large;
+    float size = __builtin_fabsf(x), z = x * x, shifted;
+    float p = -0.05007558315992355f;
+    p = __builtin_fmaf(p, z, 0.13311666250228882f);
+    p = __builtin_fmaf(p, z, -0.3333298861980438f);
+    float small = __builtin_fmaf(size * z, p, size);
+    float q = exp32_reduced(size > 10.0f ? 20.0f : 2.0f * size, 127, &shifted); /* beyond, tanh is 1 to the last digit */
+    float power = power_of_shifted(shifted), m = __builtin_fmaf(power, q, power - 1.0f);
+    return __builtin_copysignf(size < 0.3125f ? small : m / (m + 2.0f), x);
 }
 
-/* 1 / (1 + e^-x).  With e = e^-|x|, which cannot overflow, and q = e / (1 + e):
- * 1 - q for x >= 0, and q = e - e q, which keeps more digits, below. */
+/* 1 / (1 + e^-x), where e^-x = 2^n (e^r - 1) + 2^n.  Beyond 87 as there: 1, and below -87 2e-38. */
 static inline float sigmoid32(float x)
 {
-    float e = exp32_negative(-__builtin_fabsf(x));
-    float q = e / (1.0f + e);
-    return x < 0.0f ? __builtin_fmaf(-e, q, e) : 1.0f - q;
+    float shifted, y = x < -87.0f ? 87.0f : -x;
+    float q = exp32_reduced(y < -87.0f ? -87.0f : y, 127, &shifted), power = power_of_shifted(shifted);
+    return 1.0f / (__builtin_fmaf(power, q, 1.0f) + power);
 }
 
 /* Phi(x), the normal distribution function (the probability of less than x), and *BELL = e^(-x^2 / 2).

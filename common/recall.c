@@ -314,6 +314,15 @@ double recall_step(Tape *tape, const RecallModel *model, Optimiser *optimiser, R
 }
 
 enum { FINAL_STORIES = 1024, RECENT = 20 };
+static const double WORTH_A_LOOK = 1; /* the loss below which one might be done; who guesses has 2.08 */
+
+static double mean(const double *x, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i] / n;
+    return sum;
+}
 
 RecallResult recall_train(RecallModel *model, Rng *rng, int threads)
 {
@@ -328,12 +337,11 @@ RecallResult recall_train(RecallModel *model, Rng *rng, int threads)
         result.diverged = !isfinite(loss);
         result.largest_norm = norm > result.largest_norm ? norm : result.largest_norm;
         result.steps++;
-        if (result.steps % s->every == 0 && recall_accuracy(model, s->lag, s->stories, rng, threads) >= s->enough)
+        result.loss = mean(recent, result.steps < RECENT ? result.steps : RECENT);
+        if (result.steps % s->every == 0 && result.loss < WORTH_A_LOOK &&
+            recall_accuracy(model, s->lag, s->stories, rng, threads) >= s->enough)
             break;
     }
-    int n = result.steps < RECENT ? result.steps : RECENT;
-    for (int i = 0; i < n; i++)
-        result.loss += recent[i] / n;
     result.accuracy = recall_accuracy(model, s->lag, FINAL_STORIES, rng, threads);
     tape_free(tape);
     optimiser_free(optimiser);

@@ -75,7 +75,7 @@ typedef struct {
     double rate;   /* Adam's */
     double clip;   /* norm to which gradients are clipped; 0: not at all */
     int steps;     /* at most */
-    int every;     /* steps between looks at the accuracy */
+    int every;     /* steps between looks at the accuracy, once the loss of 20 steps is below 1 */
     int stories;   /* for one look */
     double enough; /* accuracy at which training stops early */
 } RecallSetting;

@@ -13,7 +13,7 @@
 #include "vanishing.h"
 
 enum { USUAL, ORTHOGONAL, KOREAN, SERIES, LAGS = 7 };
-static const int lags[LAGS] = {1, 3, 6, 10, 20, 40, 60};
+static const int full_lags[LAGS] = {1, 3, 6, 10, 20, 40, 60}, quick_lags[] = {3, 10, 20, 60};
 static const char *const series_names[SERIES] = {"usual start", "orthogonal start", "orthogonal start, Korean"};
 
 typedef struct {
@@ -81,12 +81,13 @@ static void show_stories(Lab *lab)
     }
 }
 
-/* The lags of this run: the seven, and the student's. */
-static int lags_of(const Vanishing *self, int *all)
+/* The lags of this run: the seven (four at --quick), and the student's. */
+static int lags_of(const Lab *lab, const Vanishing *self, int *all)
 {
-    int n = 0;
+    const int *lags = lab->quick ? quick_lags : full_lags;
+    int n = 0, count = lab->quick ? (int)(sizeof quick_lags / sizeof *quick_lags) : LAGS;
     bool placed = self->lag < 0;
-    for (int i = 0; i < LAGS; i++) {
+    for (int i = 0; i < count; i++) {
         if (!placed && self->lag <= lags[i]) {
             placed = true;
             if (self->lag < lags[i])
@@ -231,7 +232,7 @@ static Run *train_all(const Lab *lab, const Vanishing *self, const int *all, int
 void step_recall(Lab *lab, void *state)
 {
     const Vanishing *self = state;
-    int all[LAGS + 1], n = lags_of(self, all), most = self->config.recall_runs;
+    int all[LAGS + 1], n = lags_of(lab, self, all), most = self->config.recall_runs;
     trace(lab->trace, "A door opens; other things in other colours pass; which door was it?\n\n");
     show_stories(lab);
     trace(lab->trace,

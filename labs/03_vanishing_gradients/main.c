@@ -45,7 +45,7 @@ static Config config_of(const Lab *lab)
         .random_radii = lab_choose(lab, 13, 5),
         .clip_runs = lab_choose(lab, 8, 4),
         .clip_steps = lab_choose(lab, 300, 200),
-        .recall_runs = lab_choose(lab, 4, 1),
+        .recall_runs = lab_choose(lab, 3, 1),
         .recall_steps = lab_choose(lab, 1000, 300),
     };
 }

@@ -158,15 +158,20 @@ static void claims(Lab *lab, const Tests *test, const ByLength *plain, const ByL
 
 void step_bottleneck(Lab *lab, void *state)
 {
-    static const ModelId needed[] = {PLAIN_LONGER,      PLAIN,
-                                     WITH_DOT,          PLAIN_BRIEF,
-                                     ATTENTION_BRIEF,   ATTENTION_NARROW,
-                                     PLAIN_NARROW,      ATTENTION_NARROW_BRIEF,
-                                     PLAIN_NARROW_BRIEF};
+    static const ModelId needed[] = {PLAIN_LONGER,       PLAIN,
+                                     WITH_DOT,           PLAIN_BRIEF,
+                                     ATTENTION_BRIEF,    ATTENTION_NARROW,
+                                     PLAIN_NARROW,       ATTENTION_NARROW_BRIEF,
+                                     PLAIN_NARROW_BRIEF, READS_FORWARDS,
+                                     READS_BACKWARDS};
+    enum { STEP_8 = 2 }; /* its two models, last, on a core that would wait for PLAIN_LONGER */
     Seq2Seq *self = state;
     const Tests *test = tests_of(lab, self);
     ByLength result[CURVES + 1];
-    models_need(lab, self, needed + (lab->quick ? 1 : 0), CURVES + (lab->quick ? 0 : 1));
+    if (lab->quick)
+        models_need(lab, self, needed + 1, CURVES);
+    else
+        models_need(lab, self, needed, 1 + CURVES + (lab->threads > 1 ? STEP_8 : 0));
     for (int c = 0; c < CURVES; c++)
         result[c] = by_length(lab, self, curves[c].id);
     if (!lab->quick)

@@ -53,7 +53,7 @@ static void begin(Lab *lab, void *state)
     self->wide = lab_choose(lab, 64, 48);
     self->narrow = lab_choose(lab, 32, 24);
     self->embedding = lab_choose(lab, 32, 24);
-    self->steps = lab_choose(lab, 1600, 350);
+    self->steps = lab_choose(lab, 1300, 350);
     self->rate = lab->quick ? 1.5e-2 : 7e-3;
     self->tests = lab_choose(lab, 200, 100);
     self->language_steps = lab_choose(lab, 900, 200);

@@ -38,8 +38,8 @@ static void begin(Lab *lab, void *state)
     InContext *self = state;
     self->stories = 9000;
     self->tests = lab_choose(lab, 400, 150);
-    self->steps[ENCODER] = lab_choose(lab, 3200, 200);
-    self->steps[ENCODER_DECODER] = lab_choose(lab, 3000, 150);
+    self->steps[ENCODER] = lab_choose(lab, 3200, 100);
+    self->steps[ENCODER_DECODER] = lab_choose(lab, 3000, 80);
     self->steps[DECODER] = lab_choose(lab, 2000, 250);
     if (self->prompt)
         pretraining_check_prompt(self->prompt);
