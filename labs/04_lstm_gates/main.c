@@ -50,7 +50,7 @@ static Config config_of(const Lab *lab, const Gates *self)
         .decay_batch = 16,
         .decay_hidden = 64,
         .decay_inputs = 64,
-        .recall_steps = lab_choose(lab, 800, 500),
+        .recall_steps = 800,
         .recall_rate = 1.5e-2,
         .judged_lag = JUDGED_LAG,
         .lengths = {10, 30, 60, 100},

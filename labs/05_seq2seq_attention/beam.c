@@ -388,7 +388,7 @@ static void garden_claims(Lab *lab, const Width *width)
                                .statement = "what greedy search says is a valid translation all the same (share)",
                                .measured = width[0].valid,
                                .test = AT_LEAST,
-                               .bound = lab->quick ? 0.7 : 0.9});
+                               .bound = 0.9});
 }
 
 static void growing(Lab *lab, const Garden *garden)
