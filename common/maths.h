@@ -130,7 +130,7 @@ static inline float tanh32(float x)
     p = __builtin_fmaf(p, z, 0.13311666250228882f);
     p = __builtin_fmaf(p, z, -0.3333298861980438f);
     float small = __builtin_fmaf(size * z, p, size);
-    float q = exp32_reduced(size > 10.0f ? 20.0f : 2.0f * size, 127, &shifted); /* beyond, tanh is 1 to the last digit */
+    float q = exp32_reduced(size > 10.0f ? 20.0f : 2.0f * size, 127, &shifted); /* beyond, tanh is 1 */
     float power = power_of_shifted(shifted), m = __builtin_fmaf(power, q, power - 1.0f);
     return __builtin_copysignf(size < 0.3125f ? small : m / (m + 2.0f), x);
 }

@@ -17,7 +17,7 @@
  *     le chat a {bien donc alors enfin ainsi} {bu avalé siroté lapé absorbé} du lait
  * So "le" is the more probable first word (0.65), but behind it every sentence has
  * only 0.65 / 25 = 0.026, and the cleft sentence 0.35: greedy search goes astray. */
-enum { FILLERS = 5, SYNONYMS = 5, VERBS = 12, MOST_GARDEN = 9 };
+enum { FILLERS = 5, SYNONYMS = 5, VERBS = 12, MOST_GARDEN = 9, GARDEN_STEPS = 400 };
 #define CLEFT 0.35
 static const char *const fillers[FILLERS] = {"bien", "donc", "alors", "enfin", "ainsi"};
 static const char *const synonyms[VERBS][SYNONYMS] = {
@@ -146,7 +146,7 @@ static Garden garden_new(Lab *lab, Seq2Seq *self)
         (ModelSettings){DOT, BOTH_WAYS, self->embedding, self->wide, translation->english->size, garden.vocab->size},
         &weights);
     train(garden.model, garden.training, garden.n,
-          (TrainingSettings){.steps = self->garden_steps, .batch = BATCH, .rate = 1e-2}, &batches, NULL);
+          (TrainingSettings){.steps = GARDEN_STEPS, .batch = BATCH, .rate = 1e-2}, &batches, NULL);
     return garden;
 }
 

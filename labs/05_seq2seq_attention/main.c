@@ -58,7 +58,6 @@ static void begin(Lab *lab, void *state)
     self->tests = lab_choose(lab, 200, 100);
     self->language_steps = lab_choose(lab, 900, 200);
     self->forcing_steps = lab_choose(lab, 400, 150);
-    self->garden_steps = 400;
     if (self->words)
         print_words(translation_of(lab, self));
     int words[TRANSLATION_ENGLISH];

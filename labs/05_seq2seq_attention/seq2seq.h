@@ -49,7 +49,7 @@ typedef struct {
     int steps;
     double rate;
     int tests; /* sentences in a bucket */
-    int language_steps, forcing_steps, garden_steps;
+    int language_steps, forcing_steps;
     /* made when first asked for */
     Translation *translation, *brief_translation;
     Tests test;
