@@ -8,27 +8,13 @@
 
 /* ---- transposing --------------------------------------------------------------- */
 
-/* 8 x 8 elements, 4 columns at a time: row i and, behind it, row i + 4 are interleaved with
- * row i + 2 and its; after two times each vector is a column. */
 static void transpose_eight(const real *from, long from_row, real *to, long to_row)
 {
     for (int j = 0; j < 8; j += 4) {
-        Eight x[4], y[4];
-        for (int i = 0; i < 4; i++) {
-            Four low, high;
-            memcpy(&low, from + i * from_row + j, sizeof low);
-            memcpy(&high, from + (i + 4) * from_row + j, sizeof high);
-            x[i] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
-        }
-        for (int times = 0; times < 2; times++) {
-            for (int i = 0; i < 2; i++) {
-                y[2 * i] = __builtin_shufflevector(x[i], x[i + 2], 0, 8, 1, 9, 4, 12, 5, 13);
-                y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + 2], 2, 10, 3, 11, 6, 14, 7, 15);
-            }
-            memcpy(x, y, sizeof x);
-        }
+        Eight column[4];
+        four_columns(from + j, from_row, column);
         for (int i = 0; i < 4; i++)
-            memcpy(to + (j + i) * to_row, &x[i], sizeof x[i]);
+            memcpy(to + (j + i) * to_row, &column[i], sizeof column[i]);
     }
 }
 

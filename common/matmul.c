@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "matmul_thin.h"
 #include "memory.h"
 #include "parallel.h"
 #include "vectors.h"
@@ -473,8 +474,46 @@ static void columns_product(const Product *q, Block block, real *space_a)
     }
 }
 
+/* ---- products in which tiles would be nearly empty (matmul_thin.h) -------------------- */
+
+static void add_row(int n, const real *x, real *c)
+{
+    for (int j = 0; x && j < n; j++)
+        c[j] += x[j];
+}
+
+static bool one_row(const Product *q)
+{
+    if (q->b.column == 1)
+        row_times_rows(q->n, q->k, q->a.data, q->a.column, q->b.data, q->b.row, q->from, q->c);
+    else if (q->b.row == 1 && q->n >= FEWEST_COLUMNS)
+        row_times_columns(q->n, q->k, q->a.data, q->a.column, q->b.data, q->b.column, q->from, q->c);
+    else
+        return false;
+    add_row(q->n, q->bias, q->c);
+    add_row(q->n, q->plus, q->c);
+    return true;
+}
+
+static bool one_step(const Product *q)
+{
+    if (q->b.column != 1)
+        return false;
+    outer_product(q->m, q->n, q->a.data, q->a.row, q->b.data, q->from, q->from_row, q->bias, q->c, q->c_row);
+    for (int i = 0; q->plus && i < q->m; i++)
+        add_row(q->n, q->plus + (long)i * q->c_row, q->c + (long)i * q->c_row);
+    return true;
+}
+
+static bool thin_product(const Product *q)
+{
+    return !is_packed(q->b) && ((q->m == 1 && one_row(q)) || (q->k == 1 && one_step(q)));
+}
+
 static void block_product(const Product *q)
 {
+    if (thin_product(q))
+        return;
     bool in_place = reads_b_in_place(q), pack_a = packs_a(q), pack_b = !is_packed(q->b) && !in_place;
     int depth = in_place ? DEPTH_IN_PLACE : DEPTH, deepest = least(q->k, depth);
     int across = pack_b && q->m > ROWS ? round_up(PANEL / (deepest + 1) + 1, TILE_COLUMNS) : q->n;
@@ -512,12 +551,11 @@ static void part_product(int part, void *context)
     block_product(&q);
 }
 
-/* A column as a row, its sums the same: vectors run along it.  Not worth copying A for. */
+/* A column as a row, its sums the same: vectors run along it. */
 static void turn_column(Product *q)
 {
     Strided a = q->a;
-    if (q->n != 1 || q->c_row != 1 || a.row != 1 || is_packed(q->b) || q->bias || q->plus ||
-        (q->from && q->from_row != 1))
+    if (q->n != 1 || q->c_row != 1 || is_packed(q->b) || q->bias || q->plus || (q->from && q->from_row != 1))
         return;
     q->a = (Strided){q->b.data, q->b.column, q->b.row};
     q->b = (Strided){a.data, a.column, a.row};

@@ -90,6 +90,38 @@ static inline real add_lanes(const Vector lane[LANE_VECTORS])
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+/* As in_register: without it gcc builds a column from single numbers where it knows what is done with it. */
+static inline Eight eight_in_register(Eight v)
+{
+#if defined(__AVX__) && !(defined(REAL_DOUBLE) && !defined(__AVX512F__))
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
+
+/* ---- columns ----------------------------------------------------------------------- */
+
+/* 4 columns of 8 rows: row i and, behind it, row i + 4 are interleaved with row i + 2 and its;
+ * after two times each vector is a column. */
+static inline void four_columns(const real *from, long from_row, Eight column[4])
+{
+    Eight y[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        Four low, high;
+        memcpy(&low, from + i * from_row, sizeof low);
+        memcpy(&high, from + (i + 4) * from_row, sizeof high);
+        column[i] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+    }
+    for (int times = 0; times < 2; times++) {
+        for (int i = 0; i < 2; i++) {
+            y[2 * i] = __builtin_shufflevector(column[i], column[i + 2], 0, 8, 1, 9, 4, 12, 5, 13);
+            y[2 * i + 1] = __builtin_shufflevector(column[i], column[i + 2], 2, 10, 3, 11, 6, 14, 7, 15);
+        }
+        memcpy(column, y, sizeof y);
+    }
+}
+
 /* ---- the first elements of a vector -------------------------------------------- */
 
 /* load_first reads the elements that MASK names, and zeros for the others, which

@@ -155,6 +155,41 @@ START_TEST(product_of_one_column)
 }
 END_TEST
 
+/* One row and one step of k: from another row or matrix, with biases, and from what C holds. */
+START_TEST(thin_products)
+{
+    enum { MOST = 150 };
+    Rng rng = rng_new(11, "kernels");
+    for (int n = 1; n <= MOST; n += n < 40 ? 1 : 11)
+        for (int other = 1; other <= 23; other += 11) {
+            int m[2] = {1, other}, k[2] = {other, 1};
+            real *from = random_numbers(&rng, (size_t)other * n), *bias = random_numbers(&rng, n);
+            real *fast = memory_new((size_t)other * n, sizeof(real), "a test");
+            real *plain = memory_new((size_t)other * n, sizeof(real), "a test");
+            for (int way = 0; way < 4; way++) {
+                int rows = m[way & 1], deep = k[way & 1];
+                real *a = random_numbers(&rng, (size_t)rows * deep), *b = random_numbers(&rng, (size_t)deep * n);
+                Strided left = strided(a, deep), right = way & 2 ? strided_transposed(b, deep) : strided(b, n);
+                size_t size = (size_t)rows * n * sizeof(real);
+                memcpy(plain, from, size);
+                kernel_matmul_plain(rows, n, deep, left, right, plain, n, true);
+                kernel_matmul_onto(rows, n, deep, left, right, from, n, fast, n, 1);
+                ck_assert_msg(memcmp(fast, plain, size) == 0, "%d x %d x %d, way %d, from", rows, n, deep, way);
+                memcpy(fast, from, size);
+                kernel_matmul(rows, n, deep, left, right, fast, n, true, 1);
+                ck_assert_msg(memcmp(fast, plain, size) == 0, "%d x %d x %d, way %d, onto itself", rows, n, deep, way);
+                kernel_matmul_plain(rows, n, deep, left, right, plain, n, false);
+                for (int i = 0; i < rows * n; i++)
+                    plain[i] = plain[i] + bias[i % n] + from[i];
+                kernel_linear(rows, n, deep, left, right, bias, from, fast, n, 1);
+                ck_assert_msg(memcmp(fast, plain, size) == 0, "%d x %d x %d, way %d, biases", rows, n, deep, way);
+                free(a), free(b);
+            }
+            free(from), free(bias), free(fast), free(plain);
+        }
+}
+END_TEST
+
 /* A matrix inside a larger one: strides that are neither 1 nor the width. */
 START_TEST(product_of_strided_parts)
 {
@@ -191,9 +226,12 @@ START_TEST(product_reads_only_its_operands)
         for (int way = 0; way < 4; way++) {
             Strided left = way & 1 ? strided_transposed(a, M) : strided(a, n);
             Strided right = way & 2 ? strided_transposed(b, n) : strided(b, n);
-            kernel_matmul(M, n, n, left, right, c, n, true, 1);
-            kernel_linear(M, n, n, left, right, bias, plus, c, n, 1);
-            kernel_matmul_onto(M, n, n, left, right, bias, 0, c, n, 1);
+            for (int m = 1; m <= M; m += M - 1)
+                for (int k = 1; k <= n; k += n > 1 ? n - 1 : 1) { /* also one row alone, and one step of k */
+                    kernel_matmul(m, n, k, left, right, c, n, true, 1);
+                    kernel_linear(m, n, k, left, right, bias, plus, c, n, 1);
+                    kernel_matmul_onto(m, n, k, left, right, bias, 0, c, n, 1);
+                }
         }
     }
 }
@@ -382,6 +420,7 @@ int main(void)
     test_add(suite, "product_of_strided_parts", product_of_strided_parts);
     test_add(suite, "product_of_a_part_of_a_packed_matrix", product_of_a_part_of_a_packed_matrix);
     test_add(suite, "product_of_one_column", product_of_one_column);
+    test_add(suite, "thin_products", thin_products);
     test_add(suite, "product_reads_only_its_operands", product_reads_only_its_operands);
     test_add(suite, "product_passes_on_what_is_not_finite", product_passes_on_what_is_not_finite);
     test_add(suite, "sums_are_sixteen_lanes", sums_are_sixteen_lanes);
