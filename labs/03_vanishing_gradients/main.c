@@ -46,7 +46,7 @@ static Config config_of(const Lab *lab)
         .clip_runs = lab_choose(lab, 8, 4),
         .clip_steps = lab_choose(lab, 300, 200),
         .recall_runs = lab_choose(lab, 3, 1),
-        .recall_steps = lab_choose(lab, 1000, 300),
+        .recall_steps = lab_choose(lab, 700, 300),
     };
 }
 

@@ -278,7 +278,7 @@ static void claim_small(Lab *lab, const Small *all)
 void step_failures(Lab *lab, void *state)
 {
     Rates *rates = memory_new(1, sizeof *rates, "failures");
-    Small small = {.lab = lab, .self = state, .steps = lab_choose(lab, 600, 80)};
+    Small small = {.lab = lab, .self = state, .steps = lab_choose(lab, 400, 80)};
     rates->lab = lab;
     rates->self = state;
     study_test(lab, state);

@@ -34,7 +34,7 @@
 static void begin(Lab *lab, void *state)
 {
     Modeling *self = state;
-    self->steps = lab_choose(lab, 1000, 200);
+    self->steps = lab_choose(lab, 700, 200);
     self->runs = lab_choose(lab, 5, 2);
     self->noisy_runs = lab_choose(lab, 3, 1);
     self->ablation_runs = lab_choose(lab, 3, 2);

@@ -359,7 +359,7 @@ Mappings *mappings(Lab *lab, InContext *self)
     if (self->mappings)
         return self->mappings;
     Mappings *all = memory_new(1, sizeof *all, "the mapping models");
-    all->runs = lab_choose(lab, 4, 1);
+    all->runs = lab_choose(lab, 3, 1);
     all->steps = lab_choose(lab, 600, 400);
     all->looks = all->steps / EVERY + 1;
     all->tests = lab_choose(lab, 2000, 1000);
