@@ -1,3 +1,4 @@
+/* matmul_thin.c: one row times a matrix, and one column times a row. */
 #include "matmul_thin.h"
 
 #include "vectors.h"
