@@ -49,8 +49,9 @@ static void bar_axis(const Panel *panel, View *view, bool values)
     double room = values ? 0.14 : 0.06;
     bool negative = view->y.low<0, positive = view->y.high> 0;
     if (panel->log_y) {
+        /* bars on a logarithmic axis stand on a power of ten, and the smallest is to be seen */
+        view->y.low = power_below(view->y.low / 1.25);
         axis_pad(&view->y, 0, room);
-        view->y.low = power_below(view->y.low); /* bars on a logarithmic axis stand on a power of ten */
     }
     if (!panel->log_y)
         axis_pad(&view->y, negative ? room : 0, positive || !negative ? room : 0);

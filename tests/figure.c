@@ -677,6 +677,32 @@ START_TEST(ranges_that_are_asked_for)
 }
 END_TEST
 
+/* On a logarithmic axis bars stand on a power of ten, and the smallest can still be seen when it is just above one. */
+START_TEST(smallest_bar_on_a_logarithmic_axis)
+{
+    static const struct {
+        real smallest;
+        const char *low;
+    } cases[] = {{(real)1.01e-4, "set yrange [1e-05:"}, {(real)1.3e-4, "set yrange [0.0001:"}, {3, "set yrange [1:"}};
+    const char *labels[] = {"a", "b"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = scratch_folder();
+        const real values[] = {cases[i].smallest, 40};
+        Figures *figures = figures_new(folder, false);
+        Figure *figure = figure_begin(figures, "f", "t");
+        Panel *panel = figure_panel(figure, NULL, NULL, "y");
+        panel_log_y(panel);
+        panel_bars(panel, NULL, labels, values, NULL, 2);
+        figure_end(figure);
+        char *script = slurp(in(folder, "f.gp"));
+        ck_assert_msg(strstr(script, cases[i].low) != NULL, "bars from %g on", (double)cases[i].smallest);
+        free(script);
+        figures_free(figures);
+        scratch_remove(folder);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("figure");
@@ -709,5 +735,6 @@ int main(void)
     test_add_exit(suite, "bars_that_do_not_match", bars_that_do_not_match, 1);
     test_add(suite, "refused", refused);
     test_add(suite, "ranges_that_are_asked_for", ranges_that_are_asked_for);
+    test_add(suite, "smallest_bar_on_a_logarithmic_axis", smallest_bar_on_a_logarithmic_axis);
     return test_run(suite);
 }
