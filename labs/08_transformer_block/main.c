@@ -39,7 +39,7 @@ static void begin(Lab *lab, void *state)
     self->pairs = lab_choose(lab, 10000, 3000);
     self->longest = lab_choose(lab, 25, 12);
     self->sentences = lab_choose(lab, 100, 50);
-    self->training_steps = lab_choose(lab, 8750, 437);
+    self->translator_steps = lab_choose(lab, 8750, 437);
     sentence_check(self->sentence);
     int words[TRANSLATION_ENGLISH];
     if (self->translate)

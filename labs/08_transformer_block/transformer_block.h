@@ -23,7 +23,7 @@ typedef struct {
     int runs, train_steps;      /* step 5: models of each kind, steps */
     int pairs, longest;         /* step 6: the corpus, */
     int sentences;              /* of each quarter of lengths that are tested (four times as many of the longest), */
-    int training_steps;         /* and of the Transformers; the GRU is trained for the same time */
+    int translator_steps;       /* and of the Transformers; the GRU is trained for the same time */
     Translation *corpus; /* step 6 */
 } TransformerBlock;
 

@@ -184,7 +184,8 @@ void step_translation(Lab *lab, void *state)
         "the GRU's %d sentences takes %d us, one of the Transformer's %d takes %d us (measured once, on one\n"
         "thread with AVX2); each is trained for %.1f seconds by that clock.\n\n",
         WIDTH, HEADS, FFN, HIDDEN, self->pairs, self->longest, recipes[RECURRENT].batch, recipes[RECURRENT].cost,
-        recipes[TRANSFORMER].batch, recipes[TRANSFORMER].cost, self->training_steps * 1e-6 * recipes[TRANSFORMER].cost);
+        recipes[TRANSFORMER].batch, recipes[TRANSFORMER].cost,
+        self->translator_steps * 1e-6 * recipes[TRANSFORMER].cost);
     Translators *all = translators_new(lab, state);
     const char *few = lab->quick ? "trained for too few steps" : NULL;
     tell(lab, all);

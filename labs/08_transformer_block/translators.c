@@ -89,7 +89,7 @@ static void make(const Translators *all, Trained *model, int kind)
                                                                  .dropout = recipe->dropout},
                                             &weights);
     model->parameters = parameters_count(parameters_of(model, kind));
-    long time = (long)all->self->training_steps * recipes[TRANSFORMER].cost; /* the GRU's last step may end beyond it */
+    long time = (long)all->self->translator_steps * recipes[TRANSFORMER].cost; /* the GRU's may end beyond it */
     model->steps = (int)((time + recipe->cost - 1) / recipe->cost);
 }
 
